@@ -1,0 +1,1 @@
+"""What belongs to no domain: people, settings, databases, objects, audit, ids and the clock."""

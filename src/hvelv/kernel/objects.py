@@ -1,0 +1,129 @@
+"""Objects in buckets: what the platform asks of an object store, and the store behind the official `minio` SDK."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Protocol
+
+from hvelv.kernel.errors import NotFound, Unavailable, _
+
+PART = 16 << 20
+
+
+class ObjectStore(Protocol):
+    """Buckets of named, immutable byte strings."""
+
+    def ensure_bucket(self, bucket: str) -> None:
+        """Make the bucket if it is not there."""
+        ...
+
+    def put(self, bucket: str, name: str, data: bytes) -> None:
+        """Store `data` as one object: visible whole or not at all."""
+        ...
+
+    def put_file(self, bucket: str, name: str, path: Path) -> None:
+        """Store a file as one object."""
+        ...
+
+    def get(self, bucket: str, name: str) -> bytes:
+        """Return an object's bytes. Raises `NotFound`."""
+        ...
+
+    def get_file(self, bucket: str, name: str, path: Path) -> None:
+        """Write an object to `path`. Raises `NotFound`."""
+        ...
+
+    def opened(self, bucket: str, name: str) -> "Opened":
+        """Open an object for reading in pieces. Raises `NotFound`."""
+        ...
+
+    def names(self, bucket: str, prefix: str = "") -> list[str]:
+        """Return the names below `prefix`, sorted."""
+        ...
+
+    def delete(self, bucket: str, name: str) -> None:
+        """Remove an object if it is there."""
+        ...
+
+
+class Opened(Protocol):
+    """An object being read."""
+
+    size: int
+
+    def pieces(self, size: int = 1 << 20) -> Iterator[bytes]:
+        """Yield the bytes in pieces and close at the end."""
+        ...
+
+
+class _MinioOpened:
+    def __init__(self, response: IO[bytes] | object, size: int) -> None:
+        self._response = response
+        self.size = size
+
+    def pieces(self, size: int = 1 << 20) -> Iterator[bytes]:
+        """Yield the bytes in pieces and give the connection back."""
+        try:
+            yield from self._response.stream(size)  # type: ignore[union-attr]
+        finally:
+            self._response.close()  # type: ignore[union-attr]
+            self._response.release_conn()  # type: ignore[union-attr]
+
+
+class MinioStore:
+    """Any S3 endpoint, through the `minio` SDK."""
+
+    def __init__(self, endpoint: str, access_key: str, secret_key: str, *, secure: bool = False) -> None:
+        from minio import Minio
+
+        self.client = Minio(endpoint, access_key=access_key, secret_key=secret_key, secure=secure, region="us-east-1")
+
+    @contextmanager
+    def _answering(self, name: str) -> Iterator[None]:
+        from minio.error import S3Error
+        from urllib3.exceptions import HTTPError
+
+        try:
+            yield
+        except S3Error as error:
+            if error.code in {"NoSuchKey", "NoSuchBucket", "NoSuchObject"}:
+                raise NotFound(_("Objektet finnes ikke i lageret.")) from None
+            raise Unavailable(_("Lageret svarer ikke som det skal. Ingenting er gjort."), code="store") from error
+        except (HTTPError, OSError) as error:
+            raise Unavailable(_("Lageret svarer ikke. Ingenting er gjort."), code="store") from error
+
+    def ensure_bucket(self, bucket: str) -> None:
+        with self._answering(bucket):
+            if not self.client.bucket_exists(bucket):
+                self.client.make_bucket(bucket)
+
+    def put(self, bucket: str, name: str, data: bytes) -> None:
+        with self._answering(name):
+            self.client.put_object(bucket, name, io.BytesIO(data), len(data), part_size=PART)
+
+    def put_file(self, bucket: str, name: str, path: Path) -> None:
+        with self._answering(name):
+            self.client.fput_object(bucket, name, str(path), part_size=PART)
+
+    def get(self, bucket: str, name: str) -> bytes:
+        return b"".join(self.opened(bucket, name).pieces())
+
+    def get_file(self, bucket: str, name: str, path: Path) -> None:
+        with path.open("wb") as file:
+            for piece in self.opened(bucket, name).pieces():
+                file.write(piece)
+
+    def opened(self, bucket: str, name: str) -> Opened:
+        with self._answering(name):
+            response = self.client.get_object(bucket, name)
+            return _MinioOpened(response, int(response.headers.get("Content-Length", "0")))
+
+    def names(self, bucket: str, prefix: str = "") -> list[str]:
+        with self._answering(prefix):
+            found = self.client.list_objects(bucket, prefix=prefix, recursive=True)
+            return sorted(item.object_name for item in found if item.object_name)
+
+    def delete(self, bucket: str, name: str) -> None:
+        with self._answering(name):
+            self.client.remove_object(bucket, name)

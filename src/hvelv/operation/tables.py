@@ -1,0 +1,17 @@
+"""Every module that holds rows, so that the two lists of tables are whole."""
+
+from importlib import import_module
+
+MODULES = (
+    "hvelv.kernel.people_store",
+    "hvelv.catalog.adapters.store",
+    "hvelv.requests.adapters.store",
+    "hvelv.privacy.adapters.store",
+    "hvelv.enclave.adapters.export_store",
+)
+
+
+def load() -> None:
+    """Import them all."""
+    for name in MODULES:
+        import_module(name)

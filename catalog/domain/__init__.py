@@ -1,0 +1,1 @@
+"""Datasets, versions, variables and their declarations, as plain values."""

@@ -1,0 +1,1 @@
+"""What the catalogue and the vault do for the rest of the house."""

@@ -1,0 +1,1 @@
+"""Rows and the custodian, behind what the services ask for."""

@@ -1,0 +1,1 @@
+"""Applications, reviews and permits, as plain values."""

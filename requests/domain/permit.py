@@ -1,0 +1,212 @@
+"""The data permit: the signed document that a decision becomes, and the only source of rights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+from hvelv.kernel.errors import NotPossible, Refusal, _
+from hvelv.kernel.ids import ApplicationId, DatasetId, HolderId, PersonId, ProjectId
+from hvelv.kernel.signing import Signed, Verifier
+from hvelv.requests.domain.draft import Filter
+
+KIND = "permit"
+
+
+class PermitState(StrEnum):
+    """Where a permit stands."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    AMENDED = "amended"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    CLOSED = "closed"
+
+
+class PermitAction(StrEnum):
+    """What can be done to a permit. EXPIRE is the calendar's, AMEND a new version's; the rest are people's."""
+
+    SUSPEND = "suspend"
+    RESUME = "resume"
+    AMEND = "amend"
+    EXPIRE = "expire"
+    REVOKE = "revoke"
+    CLOSE = "close"
+
+
+PERMIT_LIFECYCLE: Mapping[PermitState, Mapping[PermitAction, PermitState]] = {
+    PermitState.ACTIVE: {
+        PermitAction.SUSPEND: PermitState.SUSPENDED,
+        PermitAction.AMEND: PermitState.AMENDED,
+        PermitAction.EXPIRE: PermitState.EXPIRED,
+        PermitAction.REVOKE: PermitState.REVOKED,
+        PermitAction.CLOSE: PermitState.CLOSED,
+    },
+    PermitState.SUSPENDED: {
+        PermitAction.RESUME: PermitState.ACTIVE,
+        PermitAction.EXPIRE: PermitState.EXPIRED,
+        PermitAction.REVOKE: PermitState.REVOKED,
+        PermitAction.CLOSE: PermitState.CLOSED,
+    },
+    PermitState.AMENDED: {},
+    PermitState.EXPIRED: {},
+    PermitState.REVOKED: {},
+    PermitState.CLOSED: {},
+}
+
+PERMIT_STATE_NAMES: Mapping[PermitState, str] = {
+    PermitState.ACTIVE: _("Gyldig"),
+    PermitState.SUSPENDED: _("Stanset"),
+    PermitState.AMENDED: _("Erstattet av en ny versjon"),
+    PermitState.EXPIRED: _("Utløpt"),
+    PermitState.REVOKED: _("Trukket tilbake"),
+    PermitState.CLOSED: _("Avsluttet"),
+}
+
+
+def next_permit_state(state: PermitState, action: PermitAction) -> PermitState:
+    """Return the state `action` leads to. Raises `NotPossible`, which names the state."""
+    try:
+        return PERMIT_LIFECYCLE[state][action]
+    except KeyError:
+        raise NotPossible(
+            _("Tillatelsen står som «{state}» og kan ikke endres slik."),
+            code=f"permit:{action}",
+            state=PERMIT_STATE_NAMES[state],
+        ) from None
+
+
+@dataclass(frozen=True)
+class PermittedDataset:
+    """One dataset version, the columns and rows of it that may be used, and the privacy budget, in micro-rho."""
+
+    dataset: DatasetId
+    holder: HolderId
+    table: str
+    version: str
+    columns: tuple[str, ...]
+    where: tuple[Filter, ...]
+    rho_micro: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the document form."""
+        return {
+            "dataset": self.dataset,
+            "holder": self.holder,
+            "table": self.table,
+            "version": self.version,
+            "columns": list(self.columns),
+            "where": [f.as_dict() for f in self.where],
+            "rho_micro": self.rho_micro,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "PermittedDataset":
+        """Return the entry in `data`."""
+        return cls(
+            DatasetId(data["dataset"]),
+            HolderId(data["holder"]),
+            str(data["table"]),
+            str(data["version"]),
+            tuple(str(c) for c in data["columns"]),
+            tuple(Filter.from_dict(f) for f in data["where"]),
+            int(data["rho_micro"]),
+        )
+
+
+@dataclass(frozen=True)
+class Permit:
+    """The document, read. Dates are whole days in UTC, `valid_until` included."""
+
+    id: str
+    version: int
+    project: ProjectId
+    title: str
+    purpose: str
+    legal_basis: str
+    summary: str
+    application: ApplicationId
+    revision: str
+    lead: PersonId
+    members: tuple[PersonId, ...]
+    datasets: tuple[PermittedDataset, ...]
+    conditions: tuple[str, ...]
+    valid_from: date
+    valid_until: date
+    decided_at: datetime
+    votes_for: int
+    votes_against: int
+    stewards: tuple[HolderId, ...]
+
+    @property
+    def people(self) -> frozenset[PersonId]:
+        """Return everyone whom the permit names."""
+        return frozenset((self.lead, *self.members))
+
+    def runs(self, at: datetime) -> bool:
+        """Say whether `at` is within the dates."""
+        return self.valid_from <= at.date() <= self.valid_until
+
+    def allows(self, person: str, at: datetime) -> bool:
+        """Say whether the permit names `person` and its dates include `at`. Its state is the office's to say."""
+        return person in self.people and self.runs(at)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the document that is signed."""
+        return {
+            "id": self.id,
+            "version": self.version,
+            "project": self.project,
+            "title": self.title,
+            "purpose": self.purpose,
+            "legal_basis": self.legal_basis,
+            "summary": self.summary,
+            "application": self.application,
+            "revision": self.revision,
+            "members": list(self.members),
+            "lead": self.lead,
+            "datasets": [d.as_dict() for d in self.datasets],
+            "conditions": list(self.conditions),
+            "valid_from": self.valid_from.isoformat(),
+            "valid_until": self.valid_until.isoformat(),
+            "decided_at": self.decided_at.isoformat(),
+            "decision": {
+                "votes": {"for": self.votes_for, "against": self.votes_against},
+                "stewards": list(self.stewards),
+            },
+        }
+
+    @classmethod
+    def from_document(cls, data: Mapping[str, Any]) -> "Permit":
+        """Return the permit in a document that was verified. Raises `Refusal` when it is not in the form of one."""
+        try:
+            return cls(
+                str(data["id"]),
+                int(data["version"]),
+                ProjectId(data["project"]),
+                str(data["title"]),
+                str(data["purpose"]),
+                str(data["legal_basis"]),
+                str(data["summary"]),
+                ApplicationId(data["application"]),
+                str(data["revision"]),
+                PersonId(data["lead"]),
+                tuple(PersonId(m) for m in data["members"]),
+                tuple(PermittedDataset.from_dict(d) for d in data["datasets"]),
+                tuple(str(c) for c in data["conditions"]),
+                date.fromisoformat(data["valid_from"]),
+                date.fromisoformat(data["valid_until"]),
+                datetime.fromisoformat(data["decided_at"]),
+                int(data["decision"]["votes"]["for"]),
+                int(data["decision"]["votes"]["against"]),
+                tuple(HolderId(h) for h in data["decision"]["stewards"]),
+            )
+        except (KeyError, TypeError, ValueError):
+            raise Refusal(_("Dokumentet er ikke en datatillatelse."), code="not-a-permit") from None
+
+    @classmethod
+    def verified(cls, signed: Signed, verifier: Verifier) -> "Permit":
+        """Return the permit in `signed`. Raises `BadSignature` for another kind of document or another key."""
+        return cls.from_document(verifier.check(signed, KIND))

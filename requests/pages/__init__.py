@@ -1,0 +1,1 @@
+"""The doors and pages of applications and permits."""

@@ -1,0 +1,1 @@
+"""What applicants, reviewers and the permit office do."""

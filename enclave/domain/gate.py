@@ -17,7 +17,8 @@ MOST_ITEMS = 20
 LONGEST_TITLE = 100
 # Letters of European languages, digits and plain punctuation: no controls, no zero-width or look-alike signs.
 TITLE = re.compile(r"[A-Za-zÀ-ÖØ-öø-ÿ0-9 .,:;()/%&+–'’?!-]*")
-LONG_NUMBER = re.compile(r"(?:[0-9][ .,:;()/+–-]?){5}")  # five digits and more: no year, but an id or a hidden figure
+LONG_NUMBER = re.compile(r"(?:[0-9][ .,]?){5}")  # five digits and more, also in pieces: an id or a figure, no year
+MOST_DIGITS = 8  # two years
 ENCODED = re.compile(r"[A-Za-z0-9]{25}")  # no word is that long and mixed; base64 and hex are
 
 
@@ -66,6 +67,7 @@ def words_are_plain(text: str) -> bool:
         0 < len(text.strip()) <= LONGEST_TITLE
         and TITLE.fullmatch(text) is not None
         and LONG_NUMBER.search(text) is None
+        and sum(character.isdigit() for character in text) <= MOST_DIGITS
         and ENCODED.search(text) is None
     )
 

@@ -22,7 +22,7 @@ REFUSED = {
     "a number for a title": (Offer(an_item(title="01410112345"), evidence()), "G07-title"),
     "a number in pieces": (Offer(an_item(title="0 1 4 1 0 1"), evidence()), "G07-title"),
     "a title in code": (Offer(an_item(title="aGVsbG8gdGhpcyBpcyBhIHNlY3JldCBtZXNz"), evidence()), "G07-title"),
-    "zero-width signs": (Offer(an_item(title="Alder​etter"), evidence()), "G07-title"),
+    "zero-width signs": (Offer(an_item(title="Alder\u200better"), evidence()), "G07-title"),
     "a title of many lines": (Offer(an_item(title="Alder\netter"), evidence()), "G07-title"),
     "a title like a book": (Offer(an_item(title="alder " * 20), evidence()), "G07-title"),
     "a figure of nothing": (Offer(an_item(kind="figure", measure="sum"), evidence()), "G08-figure"),
@@ -59,7 +59,7 @@ def test_a_request_without_items_or_with_too_many_is_refused():
 
 
 @pytest.mark.attack("EX15")
-@pytest.mark.parametrize("title", ["4f6e6520706572736f6e2077617320686572", "x" * 26, "12345", "﻿Alder", "Alder ett"])
+@pytest.mark.parametrize("title", ["4f6e6520706572736f6e2077617320686572", "x" * 26, "12345", "2010-2011-20", "\ufeffAlder", "Alder\u2009ett"])
 def test_encoded_or_invisible_words_are_not_plain(title):
     assert not words_are_plain(title)
 

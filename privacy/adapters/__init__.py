@@ -1,0 +1,1 @@
+"""Arrow, numba, OpenDP, AES and SQL behind the services' Protocols."""

@@ -1,0 +1,154 @@
+"""Exact aggregates in which no person counts for more than their bound, in one pass over a person-sorted extract.
+
+The sensitivity argument is in `hvelv.privacy.domain.accounting`; here is what it rests on. Rows come sorted by
+pseudonym, so a person is a run of rows, possibly cut by a batch: the run's state is carried over the cut. Inside a run
+the first `max_rows` rows in each of the first `max_groups` cells count. Nothing of one run reaches another, and a
+file whose order is wrong is refused, because there a person could count twice.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numba
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from hvelv.kernel.errors import Unavailable, _
+from hvelv.privacy.adapters.predicates import Mask, Positions, numbers, positions, rows_meeting
+from hvelv.privacy.domain.plan import Part, Plan
+from hvelv.privacy.domain.schema import PSEUDONYM
+
+BATCH = 1 << 18
+MOST_ROWS = 2**31  # with values below 2^31 units no sum leaves 63 bits
+
+Vector = NDArray[np.int64]
+
+
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile `function`, keeping the machine code on disk where there is a place for it."""
+    try:
+        return cast("Callable[..., Any]", numba.njit(cache=True)(function))
+    except RuntimeError:  # no folder that this process may write to
+        return cast("Callable[..., Any]", numba.njit(function))
+
+
+def _add_runs(  # noqa: PLR0917 - compiled, where names are not kept
+    person: Any, cell: Any, units: Any, totals: Any, rows: Any, met: Any, current: Any, max_rows: int, max_groups: int
+) -> bool:
+    """Add a batch to `totals` (part, cell). Returns False where the order of persons is wrong.
+
+    `current[0]` is the present person; `met[0]` how many cells that person counts in, and `met[1:]` which;
+    `rows[c]` how many of the person's rows are counted in cell c, zero elsewhere.
+    """
+    for i in range(len(person)):
+        if person[i] != current[0]:
+            if person[i] < current[0]:
+                return False
+            for j in range(met[0]):
+                rows[met[1 + j]] = 0
+            met[0] = 0
+            current[0] = person[i]
+        c = cell[i]
+        if c < 0:
+            continue
+        if rows[c] == 0:
+            if met[0] >= max_groups:
+                continue
+            met[0] += 1
+            met[met[0]] = c
+        if rows[c] >= max_rows:
+            continue
+        rows[c] += 1
+        for part in range(len(units)):
+            totals[part, c] += units[part, i]
+    return True
+
+
+add_runs = _compiled(_add_runs)
+
+
+@dataclass
+class _Pass:
+    """The state of one pass over a file."""
+
+    plan: Plan
+
+    def __post_init__(self) -> None:
+        cells = self.plan.cells
+        self.totals: Vector = np.zeros((len(self.plan.parts), cells), np.int64)
+        self.rows: Vector = np.zeros(cells, np.int64)
+        self.met: Vector = np.zeros(1 + self.plan.max_groups, np.int64)
+        self.current: NDArray[np.uint64] = np.zeros(1, np.uint64)
+
+    def add(self, batch: Any) -> None:
+        column = {name: batch.column(name) for name in batch.schema.names}
+        person = column[PSEUDONYM].to_numpy(zero_copy_only=False)
+        cell = self.cells(column, len(person))
+        units = np.empty((len(self.plan.parts), len(person)), np.int64)
+        for i, part in enumerate(self.plan.parts):
+            units[i] = contribution(part, column)
+        bounds = self.plan.max_rows, self.plan.max_groups
+        if not add_runs(person, cell, units, self.totals, self.rows, self.met, self.current, *bounds):
+            raise Unavailable(_("Uttrekket er ikke ordnet etter person og kan ikke brukes."), code="order")
+
+    def cells(self, column: dict[str, Any], length: int) -> Positions:
+        cell: Positions = np.zeros(length, np.int64)
+        inside: Mask = np.ones(length, np.bool_)
+        for key in self.plan.keys:
+            at = positions(key, column[key.name])
+            inside &= at >= 0
+            cell *= len(key.labels)
+            cell += at
+        for condition in self.plan.conditions:
+            inside &= rows_meeting(condition, column[condition.column.name])
+        cell[~inside] = -1
+        return cell
+
+
+def contribution(part: Part, column: dict[str, Any]) -> Vector | int:
+    """Return what each row would add to `part`: whole units within the part's bounds, whatever the row holds."""
+    if part.column is None:
+        return 1
+    values, there = numbers(column[part.column.name])
+    if part.kind == "present":
+        return there.astype(np.int64)
+    near = np.clip(np.where(there, values, 0) / float(part.step), part.low - 1.0, part.high + 1.0)
+    units = np.clip(np.rint(near).astype(np.int64), part.low, part.high) - part.origin
+    return np.where(there, units, 0)
+
+
+def bounded_totals(path: Path, plan: Plan, *, batch: int = BATCH) -> list[list[int]]:
+    """Return the exact totals of every part and cell over the extract in `path` (Parquet, sorted by `pid`)."""
+    names = [PSEUDONYM, *plan.columns]
+    with pq.ParquetFile(path, read_dictionary=_texts(path, names), pre_buffer=False) as file:
+        if file.metadata.num_rows >= MOST_ROWS:
+            raise Unavailable(_("Uttrekket har for mange rader til å summeres trygt."), code="rows")
+        work = _Pass(plan)
+        for piece in file.iter_batches(batch_size=batch, columns=names):
+            work.add(piece)
+    return cast("list[list[int]]", work.totals.tolist())
+
+
+def _texts(path: Path, names: Sequence[str]) -> list[str]:
+    schema = pq.read_schema(path)
+    return [name for name in names if pa.types.is_string(schema.field(name).type)]
+
+
+class StreamingAggregator:
+    """The `Aggregator` that the releases service asks."""
+
+    def totals(self, path: Path, plan: Plan) -> list[list[int]]:
+        """Return the exact, bounded totals: for the noise and for nobody else."""
+        return bounded_totals(path, plan)
+
+    def warm_up(self) -> None:
+        """Compile the loop before the first person waits for it."""
+        empty = np.zeros(0, np.int64)
+        add_runs(
+            np.zeros(0, np.uint64), empty, np.zeros((1, 0), np.int64), np.zeros((1, 1), np.int64),
+            np.zeros(1, np.int64), np.zeros(2, np.int64), np.zeros(1, np.uint64), 1, 1,
+        )  # fmt: skip

@@ -1,0 +1,106 @@
+"""What a release costs and how far off it is likely to be. Zero-concentrated differential privacy (Bun & Steinke 2016).
+
+**The sensitivity argument.** Neighbouring tables differ by all rows of one person. Which rows of a person count is
+decided from that person's rows alone (filter, cell, then the first `max_rows` rows in each of the first `max_groups`
+cells met, in the person's own order), so taking a person away changes nothing that another person adds. Of the person
+taken away, at most `max_groups` cells of a part's vector change, each by at most `max_rows * reach`, where `reach` is
+the most one row adds in whole units of the column's step: 1 for counts, the larger of |low| and |high| for sums, and
+half the range for the sums that means are made of, which are measured around the midpoint. Hence, for each part,
+
+    L2 sensitivity <= sqrt(max_groups) * max_rows * reach        (units)
+
+and Gaussian noise of scale `sensitivity / sqrt(2 * rho)` costs `rho` (ibid., proposition 1.6; discrete noise: Canonne,
+Kamath & Steinke 2020). Parts are measured one by one and costs add up. Means are made from two noisy vectors and cost
+nothing more. All values are integers before they are added: no order of rows and no rounding can change a sum.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import starmap
+
+from hvelv.privacy.domain.plan import Answer, Part, Plan
+
+MICRO = 1_000_000
+Z95 = 1.959963984540054  # the normal distribution's two-sided 95 % point
+MARGIN = 1 + 1e-9  # more than float arithmetic can lose between here and the privacy map
+
+
+def micro(rho: float | Fraction) -> int:
+    """Return `rho` in micro-rho, rounded up: a price is never less than the loss."""
+    return math.ceil(Fraction(rho) * MICRO)
+
+
+def split(rho_micro: int, parts: int) -> tuple[int, ...]:
+    """Share a price among parts as evenly as whole micro-rho go; the shares add up to the price."""
+    each, rest = divmod(rho_micro, parts)
+    return tuple(each + (i < rest) for i in range(parts))
+
+
+def sensitivity(part: Part, max_rows: int, max_groups: int) -> float:
+    """Return a bound, never below the exact one, on how far one person moves `part`'s vector (L2, in units)."""
+    square = max_groups * (max_rows * part.reach) ** 2
+    return math.nextafter(math.sqrt(square), math.inf)
+
+
+def scale(distance: float, rho_micro: int) -> float:
+    """Return the Gaussian scale at which a vector moved by `distance` costs at most `rho_micro`."""
+    return distance / math.sqrt(2 * rho_micro / MICRO) * MARGIN
+
+
+@dataclass(frozen=True)
+class Dose:
+    """The noise that one part gets."""
+
+    part: Part
+    rho_micro: int
+    sensitivity: float
+    scale: float
+
+    @property
+    def deviation(self) -> float:
+        """Return the noise's standard deviation in the column's own unit."""
+        return self.scale * float(self.part.step)
+
+
+def doses(plan: Plan, rho_micro: int) -> tuple[Dose, ...]:
+    """Return the noise of every part of `plan` when the whole costs `rho_micro`. Raises `ValueError` if too little."""
+    if rho_micro < len(plan.parts):
+        raise ValueError("less than one micro-rho for a part")
+
+    def dose(part: Part, share: int) -> Dose:
+        distance = sensitivity(part, plan.max_rows, plan.max_groups)
+        return Dose(part, share, distance, scale(distance, share))
+
+    return tuple(starmap(dose, zip(plan.parts, split(rho_micro, len(plan.parts)), strict=True)))
+
+
+def error95(deviation: float) -> float:
+    """Return the half-width that 95 of 100 noisy values lie within."""
+    return Z95 * deviation
+
+
+def mean_error95(total: Dose, counted: Dose, rows: float, offset: float = 0.0) -> float:
+    """Return the 95 % error of a mean over `rows` rows that lies `offset` from the midpoint (delta method)."""
+    return Z95 * math.hypot(total.deviation, offset * counted.deviation) / rows
+
+
+def value_of(answer: Answer, used: Sequence[Dose], noisy: Sequence[int]) -> tuple[float | int | None, float | None]:
+    """Return one cell's value and 95 % error from the noisy parts alone; (None, None) for a mean of too few rows.
+
+    A mean is given where the noisy count is above its own 95 % error: below that it says nothing.
+    """
+    first = used[0]
+    if answer.kind == "count":
+        return noisy[0], error95(first.deviation)
+    if answer.kind == "sum":
+        total = noisy[0] * first.part.step
+        return (int(total) if total.denominator == 1 else float(total)), error95(first.deviation)
+    rows, least = float(noisy[1]), error95(used[1].deviation)
+    if rows < 1 or rows <= least:
+        return None, None
+    part, unit = first.part, float(first.part.step)
+    offset = noisy[0] * unit / rows
+    mean = min(max(part.origin * unit + offset, part.low * unit), part.high * unit)
+    return mean, mean_error95(first, used[1], rows, mean - part.origin * unit)

@@ -1,0 +1,1 @@
+"""What the custodian does about privacy, and the Protocols that its adapters meet."""

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hvelv.enclave.domain.gate import Evidence
+from hvelv.kernel.audit import AuditEvent
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 
@@ -32,3 +33,9 @@ def evidence(**changes: Any) -> Evidence:
 def an_item(**changes: Any) -> dict[str, Any]:
     """Return an item as the lab offers it."""
     return {"kind": "table", "release": "rel-0001", "title": "Personer etter kjønn"} | changes
+
+
+def an_event(**changes: Any) -> AuditEvent:
+    """Return an event of the audit trail."""
+    values: dict[str, Any] = {"actor": "kari", "action": "looked", "subject": "thing", "detail": {}}
+    return AuditEvent(**values | changes)

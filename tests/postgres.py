@@ -1,0 +1,66 @@
+"""A throw-away PostgreSQL, on a unix socket, and a fresh database of each kind for a test that asks for one."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import uuid
+from pathlib import Path
+
+import pytest
+
+IN_CI = os.environ.get("CI") == "true"
+USER = "postgres"
+
+
+def _binaries():
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return found[-1].parent if found else None
+
+
+def _as_user(command):
+    if os.getuid() == 0:
+        return ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", *command]
+    return command
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """Start a cluster in a temporary folder; yields the folder of its socket."""
+    binaries = _binaries()
+    if binaries is None:
+        reason = "PostgreSQL's binaries are not installed: apt-get install postgresql"
+        if IN_CI:
+            pytest.fail(reason)
+        pytest.skip(reason)
+    folder = Path(tempfile.mkdtemp(prefix="hv-pg-"))
+    if os.getuid() == 0:
+        shutil.chown(folder, USER, USER)
+    data = folder / "data"
+    quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": "/"}
+    subprocess.run(_as_user([str(binaries / "initdb"), "-D", str(data), "-U", "hvelv", "-A", "trust", "--no-sync"]), **quiet)
+    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c max_connections=200"
+    control = [str(binaries / "pg_ctl"), "-D", str(data), "-w"]
+    subprocess.run(_as_user([*control, "-o", options, "-l", str(folder / "log"), "start"]), **quiet)
+    yield folder
+    subprocess.run(_as_user([*control, "-m", "immediate", "stop"]), **quiet)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _new_postgres_url(folder):
+    from sqlalchemy import create_engine, text
+
+    name = f"t{uuid.uuid4().hex[:12]}"
+    engine = create_engine(f"postgresql+psycopg://hvelv@/postgres?host={folder}", isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return f"postgresql+psycopg://hvelv@/{name}?host={folder}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request, tmp_path):
+    """The URL of a fresh, empty database: the test runs once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/test.sqlite"
+    return _new_postgres_url(request.getfixturevalue("postgres"))

@@ -1,0 +1,127 @@
+"""From the browser to a session: policy first, then the session's own socket, then the headers of our choice."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import aiohttp
+import yarl
+from aiohttp import web
+from multidict import CIMultiDict
+
+from hvelv.enclave.adapters.open_sessions import OpenSession
+from hvelv.enclave.adapters.relay import LARGEST_MESSAGE, body_of, chosen, join_websockets, send_on
+from hvelv.enclave.adapters.traffic import TrafficLog, kind_of
+from hvelv.enclave.domain.policy import (
+    DROPPED_FROM_SESSION,
+    DROPPED_TO_SESSION,
+    cookies_for_session,
+    decide,
+    may_set_cookie,
+    session_headers,
+    without_tokens,
+)
+from hvelv.enclave.domain.sessions import SessionName
+
+OWNER = re.compile(r"/user/([^/?]+)/([^/?]+)(?:[/?]|$)")
+GONE = web.HTTPForbidden.status_code
+
+
+@dataclass(frozen=True)
+class Ingress:
+    """The handler of everything that the hub's proxy sends here."""
+
+    find: Callable[[SessionName], OpenSession | None]
+    portal: str
+    log: TrafficLog
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request."""
+        session = self._session(request.raw_path)
+        if session is None:
+            return self._closed(404, "there is no such session")
+        name = session.name
+        if not session.holds():
+            self.log.line(name, "refused", kind="rights", method=request.method)
+            return self._closed(403, "the right to be in this project has ended")
+        path, _, query = request.raw_path.partition("?")
+        verdict = decide(name, request.method, path, query, lower(request.headers))
+        if not verdict.allowed:
+            self.log.line(name, "refused", kind=verdict.kind, method=request.method)
+            return self._closed(403, f"closed in the enclave: {verdict.reason}")
+        query = without_tokens(query)
+        url = yarl.URL(f"http://session{path}" + (f"?{query}" if query else ""), encoded=True)
+        try:
+            with session.in_use():
+                if request.headers.get("Upgrade", "").lower() == "websocket":
+                    return await self._websocket(request, session, url)
+                return await self._http(request, session, url)
+        except aiohttp.ClientError:
+            return self._closed(503, "the session is not ready")
+
+    def _session(self, raw_path: str) -> OpenSession | None:
+        match = OWNER.match(raw_path)
+        try:
+            return self.find(SessionName(match[1], match[2])) if match else None
+        except ValueError:
+            return None
+
+    def _closed(self, status: int, sentence: str) -> web.Response:
+        return web.Response(
+            status=status, text=sentence + "\n", headers=session_headers(self.portal) | {"Cache-Control": "no-store"}
+        )
+
+    def _headers(self, request: web.Request, name: SessionName) -> CIMultiDict[str]:
+        headers = CIMultiDict(chosen(request.headers, DROPPED_TO_SESSION))
+        cookies = cookies_for_session("; ".join(headers.popall("Cookie", [])), name)
+        if cookies:
+            headers["Cookie"] = cookies
+        return headers
+
+    async def _http(self, request: web.Request, session: OpenSession, url: yarl.URL) -> web.StreamResponse:
+        headers = self._headers(request, session.name)
+        async with session.client.request(
+            request.method, url, headers=headers, data=body_of(request), allow_redirects=False
+        ) as upstream:
+            answer = web.StreamResponse(status=upstream.status, reason=upstream.reason)
+            for key, value in chosen(upstream.headers, DROPPED_FROM_SESSION):
+                if key.lower() != "set-cookie" or may_set_cookie(value, session.name):
+                    answer.headers.add(key, value)
+            answer.headers.update(session_headers(self.portal))
+            size = await send_on(request, upstream, answer)
+        kind = kind_of(request.raw_path.partition("?")[0], session.name)
+        if kind != "static":
+            sent = request.content.total_bytes
+            self.log.line(
+                session.name, "http", kind=kind, method=request.method, status=answer.status, sent=sent, received=size
+            )
+        return answer
+
+    async def _websocket(self, request: web.Request, session: OpenSession, url: yarl.URL) -> web.StreamResponse:
+        asked = request.headers.get("Sec-WebSocket-Protocol", "")
+        protocols = [part.strip() for part in asked.split(",") if part.strip()]
+        headers = [
+            item
+            for item in self._headers(request, session.name).items()
+            if not item[0].lower().startswith("sec-websocket")
+        ]
+        async with session.client.ws_connect(
+            url, headers=headers, protocols=protocols, max_msg_size=LARGEST_MESSAGE, autoping=False
+        ) as up:
+            down = web.WebSocketResponse(
+                protocols=[up.protocol] if up.protocol else [], max_msg_size=LARGEST_MESSAGE, autoping=False
+            )
+            await down.prepare(request)
+            with session.has_open(down):
+                sent, received = await join_websockets(down, up)
+        self.log.line(session.name, "websocket", sent=sent, received=received)
+        return down
+
+
+def lower(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers by lower-case name; of repeated ones the last, or `, `-joined origins that match nothing."""
+    found: dict[str, str] = {}
+    for key, value in headers.items():
+        small = key.lower()
+        found[small] = f"{found[small]}, {value}" if small in found else value
+    return found

@@ -1,0 +1,103 @@
+"""Passing a request on: to a unix socket that may not be what it seems, with headers chosen by policy."""
+
+import asyncio
+import os
+import stat
+from collections.abc import Container, Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from aiohttp.client_proto import ResponseHandler
+
+PIECE = 64 << 10
+LARGEST_MESSAGE = 128 << 20  # one websocket message; a kernel's output of a large table fits
+NO_BODY = frozenset({"GET", "HEAD"})
+
+
+class UntrustedSocket(aiohttp.UnixConnector):
+    """Connects to a socket in a folder that a session can write, and never through a link it may have put there.
+
+    The name is opened without following, found to be a socket, and connected to by its descriptor.
+    """
+
+    async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> ResponseHandler:  # noqa: ARG002, ASYNC109
+        try:
+            descriptor = os.open(self.path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            raise aiohttp.ClientConnectionError("not there") from error
+        try:
+            if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                raise aiohttp.ClientConnectionError("not a socket")
+            _transport, protocol = await self._loop.create_unix_connection(self._factory, f"/proc/self/fd/{descriptor}")
+        except OSError as error:
+            raise aiohttp.ClientConnectionError("no connection") from error
+        finally:
+            os.close(descriptor)
+        return protocol
+
+
+def client(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
+    """Return a client that keeps no cookies and hands bodies on as they come."""
+    return aiohttp.ClientSession(
+        connector=connector, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None, connect=10), skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+    )  # fmt: skip
+
+
+def client_of_session(socket: Path) -> aiohttp.ClientSession:
+    """Return a client of a session's own server."""
+    return client(UntrustedSocket(str(socket), limit=0))
+
+
+def chosen(headers: Mapping[str, str], dropped: Container[str]) -> list[tuple[str, str]]:
+    """Return the headers, in order and with repeats, but for those in `dropped` (lower case)."""
+    return [(key, value) for key, value in headers.items() if key.lower() not in dropped]
+
+
+def body_of(request: web.BaseRequest) -> aiohttp.StreamReader | None:
+    """Return the request's body to be streamed on, or None where there is none."""
+    return request.content if request.body_exists and request.method not in NO_BODY else None
+
+
+async def send_on(request: web.BaseRequest, upstream: aiohttp.ClientResponse, answer: web.StreamResponse) -> int:
+    """Stream the upstream's body to the asker and return how many bytes it had."""
+    await answer.prepare(request)
+    size = 0
+    async for piece in upstream.content.iter_chunked(PIECE):
+        size += len(piece)
+        await answer.write(piece)
+    await answer.write_eof()
+    return size
+
+
+async def pump(source: Any, target: Any) -> int:
+    """Pass websocket messages from one side to the other until one of them closes; return the bytes passed."""
+    size = 0
+    async for message in source:
+        if message.type == aiohttp.WSMsgType.TEXT:
+            size += len(message.data)
+            await target.send_str(message.data)
+        elif message.type == aiohttp.WSMsgType.BINARY:
+            size += len(message.data)
+            await target.send_bytes(message.data)
+        elif message.type == aiohttp.WSMsgType.PING:
+            await target.ping(message.data)
+        elif message.type == aiohttp.WSMsgType.PONG:
+            await target.pong(message.data)
+    await target.close()
+    return size
+
+
+async def join_websockets(down: web.WebSocketResponse, up: aiohttp.ClientWebSocketResponse) -> tuple[int, int]:
+    """Connect two websockets until either ends; return the bytes that went in and out."""
+    halves = [asyncio.ensure_future(pump(down, up)), asyncio.ensure_future(pump(up, down))]
+    try:
+        await asyncio.wait(halves, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for half in halves:
+            half.cancel()
+        ended = await asyncio.gather(*halves, return_exceptions=True)
+    sizes = [size if isinstance(size, int) else 0 for size in ended]
+    return sizes[0], sizes[1]

@@ -1,0 +1,205 @@
+"""The hub's way to start a session: JupyterLab inside a sandbox, open for as long as there is a grant."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+from jupyterhub.spawner import LocalProcessSpawner
+from traitlets import Any as AnyTrait
+
+from hvelv.enclave.adapters import seccomp
+from hvelv.enclave.adapters.cgroups import Cgroups
+from hvelv.enclave.adapters.grants import GrantDoor, NoAnswer, NoGrant
+from hvelv.enclave.adapters.rooms import control_socket, make_folders, remove_folders
+from hvelv.enclave.adapters.sandbox import ENVIRONMENT, CannotConfineError, Sandbox, check_environment, missing_tools
+from hvelv.enclave.adapters.uids import UidTable
+from hvelv.enclave.domain.rights import RightsWatch
+from hvelv.enclave.domain.sessions import SessionLayout, SessionLimits, SessionName, bytes_in
+from hvelv.kernel.settings import Settings
+
+HUB_API = "http+unix://%2Frun%2Fegress%2Fhub.sock/hub/api"
+STOPPED_FOR_RIGHTS = 77  # the exit status shown for a session whose right ended
+LOG_TAIL = 2000
+INSIDE = {
+    "HOME": "/workspace",
+    "SHELL": "/bin/bash",
+    "LANG": "C.UTF-8",
+    "PATH": "/usr/bin:/bin",  # what starts the sandbox; inside, the environment comes first
+    "XDG_RUNTIME_DIR": "/tmp",  # noqa: S108 - the sandbox's own
+    "JUPYTER_CONFIG_DIR": "/etc/jupyter",
+    "JUPYTER_RUNTIME_DIR": "/tmp/jupyter-runtime",  # noqa: S108
+    "JUPYTER_DATA_DIR": "/tmp/jupyter-data",  # noqa: S108
+    "JUPYTER_PREFER_ENV_PATH": "1",
+    "IPYTHONDIR": "/tmp/ipython",  # noqa: S108
+    "MPLCONFIGDIR": "/tmp/matplotlib",  # noqa: S108
+    "JUPYTERLAB_SETTINGS_DIR": "/workspace/.lab/settings",
+    "JUPYTERLAB_WORKSPACES_DIR": "/workspace/.lab/workspaces",
+    "JUPYTERHUB_SINGLEUSER_EXTENSION": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+
+
+def limits_of(settings: Settings) -> SessionLimits:
+    """Return what one session may use in this installation."""
+    return SessionLimits(bytes_in(settings.session_memory), settings.session_cpus, settings.session_processes)
+
+
+def layout_of(settings: Settings, name: SessionName) -> SessionLayout:
+    """Return where the session's folders lie in this installation."""
+    return SessionLayout(settings.run_dir, settings.domain_dir("hub") / "workspaces", name)
+
+
+def start_sandbox(
+    sandbox: Sandbox, env: dict[str, str], log: Path, groups: Cgroups, **argv: Any
+) -> subprocess.Popen[bytes]:
+    """Start the sandbox's process with its limits in force. Its folders must be there."""
+    joined = groups.create(sandbox.layout.name.sid, sandbox.limits) if groups.available else []
+    descriptor = seccomp.as_descriptor()
+    try:
+        with log.open("ab") as output:
+            return subprocess.Popen(
+                sandbox.argv(descriptor, groups=joined, **argv), env=env, cwd="/", pass_fds=(descriptor,), start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            )  # fmt: skip
+    finally:
+        os.close(descriptor)
+
+
+class EnclaveSpawner(LocalProcessSpawner):  # type: ignore[misc]
+    """One session: a named server whose name is the project's id."""
+
+    settings = AnyTrait(help="hvelv.kernel.settings.Settings of the installation").tag(config=True)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.watch = RightsWatch()
+
+    @property
+    def session(self) -> SessionName:
+        """Return whose session this is. Raises `ValueError` for the hub's default server, which is nobody's session."""
+        return SessionName(self.user.name, self.name)
+
+    @property
+    def layout(self) -> SessionLayout:
+        """Return where the session's folders lie."""
+        return layout_of(self.settings, self.session)
+
+    @property
+    def _groups(self) -> Cgroups:
+        return Cgroups(self.settings.run_dir)
+
+    def user_env(self, env: dict[str, str]) -> dict[str, str]:
+        """Add nothing of the host's accounts: people have none."""
+        return env
+
+    def get_env(self) -> dict[str, str]:
+        """Return the session's environment: what the hub's protocol needs and nothing of the hub's own."""
+        env = super().get_env()
+        for name in self.env_keep:
+            env.pop(name, None)
+        activity = f"{HUB_API}/users/{self.user.escaped_name}/activity"
+        own = INSIDE | {"USER": self.user.name, "JUPYTERHUB_API_URL": HUB_API, "JUPYTERHUB_ACTIVITY_URL": activity}
+        return {key: str(value) for key, value in (env | own).items()}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take up nothing: sessions end with the hub that started them, and its process ids mean nothing now."""
+        super(LocalProcessSpawner, self).load_state(state)
+
+    def get_state(self) -> dict[str, Any]:
+        """Keep nothing for a later hub."""
+        return dict(super(LocalProcessSpawner, self).get_state())
+
+    async def _tell_gateway(self, method: str) -> None:
+        transport = httpx.AsyncHTTPTransport(uds=str(control_socket(self.settings.run_dir)))
+        async with httpx.AsyncClient(transport=transport, base_url="http://gateway", timeout=15) as client:
+            (await client.request(method, f"/sessions/{self.session.sid}")).raise_for_status()
+
+    async def _grant(self) -> None:
+        """Go on only if the custodian says yes now."""
+        try:
+            await GrantDoor(self.settings.custodian_socket("enclave")).ask(self.session)
+        except NoGrant:
+            raise CannotConfineError("there is no valid permit for this person in this project") from None
+        except NoAnswer:
+            raise CannotConfineError("the custodian does not answer, so no session is opened") from None
+        self.watch = RightsWatch()
+        self.watch.granted(time.monotonic())
+
+    async def start(self) -> str:
+        """Start the session and return the gateway's address, the same for all: it knows sessions by their path."""
+        root = os.geteuid() == 0
+        if missing := missing_tools(root=root):
+            raise CannotConfineError(f"sessions need programs that are not installed: {', '.join(missing)}")
+        environment = self.settings.session_environment.absolute()
+        check_environment(environment)
+        await self._grant()
+        uid = self._uid() if root else None
+        make_folders(self.layout, uid)
+        try:
+            await self._tell_gateway("PUT")
+            self.port = self.settings.gateway_port
+            sandbox = Sandbox(self.layout, limits_of(self.settings), environment, uid)
+            self.proc = start_sandbox(sandbox, self.get_env(), self.layout.home / "log", self._groups)
+        except BaseException:
+            await self._leave_nothing()
+            raise
+        self.pid = self.proc.pid
+        self.log.info("session %s starts", self.session.sid)
+        return f"http://127.0.0.1:{self.settings.gateway_port}"
+
+    def _uid(self) -> int:
+        table = UidTable(self.settings.domain_dir("hub") / "session-uids.json", self.settings.session_uid_base)
+        return table.uid_of(self.session)
+
+    async def poll(self) -> int | None:
+        """Return None while the session runs and may run; end it at once when its right has ended."""
+        if self.proc is None:
+            return 0
+        status: int | None = await super().poll()
+        if status is not None:
+            self.log.warning("session %s ended by itself, status %s: %s", self.session.sid, status, self._last_words())
+            await self._leave_nothing()
+            return status
+        door = GrantDoor(self.settings.custodian_socket("enclave"))
+        if await door.check(self.session, self.watch, time.monotonic()):
+            return None
+        self.log.warning("session %s has no right to go on and is ended", self.session.sid)
+        await self.stop(now=True)
+        return STOPPED_FOR_RIGHTS
+
+    def _last_words(self) -> str:
+        try:
+            return (self.layout.home / "log").read_bytes()[-LOG_TAIL:].decode(errors="replace")
+        except OSError:
+            return ""
+
+    async def stop(self, now: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - the hub's signature
+        """End the session; nothing of it survives. Killing the outermost process takes the namespace with it."""
+        if self.proc is not None:
+            process: subprocess.Popen[bytes] = self.proc
+            self.proc = None  # type: ignore[assignment]
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+            await asyncio.to_thread(process.wait, self.kill_timeout)
+        self.clear_state()
+        await self._leave_nothing()
+
+    async def _leave_nothing(self) -> None:
+        sid = self.session.sid
+        if self._groups.available:
+            if not self._groups.kill(sid):
+                self.log.error("session %s: processes that could not be killed", sid)
+            self._groups.remove(sid)
+        try:
+            await self._tell_gateway("DELETE")
+        except httpx.HTTPError as error:
+            self.log.warning("session %s: the gateway was not told of its end (%s)", sid, type(error).__name__)
+        remove_folders(self.layout)
+
+
+__all__ = ["ENVIRONMENT", "EnclaveSpawner", "layout_of", "limits_of", "start_sandbox"]

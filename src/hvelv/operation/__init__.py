@@ -1,0 +1,1 @@
+"""Running an installation: its processes, folders, secrets, command line and set-up."""

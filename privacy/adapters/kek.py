@@ -8,6 +8,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from hvelv.kernel.errors import NotPossible, _
+from hvelv.privacy.service.keys import KEY_BYTES
 
 NONCE_BYTES = 12
 
@@ -21,7 +22,7 @@ class LocalKek:
             key = base64.urlsafe_b64decode(secret + "=" * (-len(secret) % 4))
         except (binascii.Error, ValueError):
             key = b""
-        if len(key) != 32:
+        if len(key) != KEY_BYTES:
             raise ValueError("the secret `kek` is not 32 bytes in URL-safe base64")
         self._aead = AESGCM(key)
 

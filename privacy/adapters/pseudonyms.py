@@ -15,6 +15,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from hvelv.privacy.domain.identifiers import BLOCK_BYTES, DIGITS, PERSON, TAG_BYTES, BadIdentifiers, IdKind
+from hvelv.privacy.service.keys import KEY_BYTES
 
 CHUNK = 1 << 18
 HIGH_HALVES = np.uint64(0xF0F0F0F0F0F0F0F0)
@@ -30,7 +31,7 @@ class PersonCipher:
     """Turns ids of one kind into blocks, and back, under one key."""
 
     def __init__(self, key: bytes, kind: IdKind = PERSON) -> None:
-        if len(key) != 32:
+        if len(key) != KEY_BYTES:
             raise ValueError("a key has 32 bytes")
         self._cipher = Cipher(algorithms.AES(key), modes.ECB())  # noqa: S305 - one block is one message, see above
         self._tag = np.uint64(int.from_bytes(kind.tag, "little"))
@@ -53,7 +54,7 @@ class PersonCipher:
         count = len(ids)
         out = np.empty(BLOCK_BYTES * (count + 1), np.uint8)  # the cipher wants one spare block
         work = np.empty((min(CHUNK, count), 2), "<u8")
-        encryptor, view = self._cipher.encryptor(), memoryview(out)
+        encryptor, view = self._cipher.encryptor(), out.data
         for start in range(0, count, CHUNK):
             size = min(CHUNK, count - start)
             if not (np.diff(offsets[start : start + size + 1]) == DIGITS).all():
@@ -77,7 +78,11 @@ class PersonCipher:
     def rekeyed(self, blocks: Blocks, other: "PersonCipher") -> Blocks:
         """Return the blocks that the same ids have under the key of `other`; ids are in memory only, as numbers."""
         plain = self._decrypted(blocks)
-        return _whole(other._cipher.encryptor(), plain)
+        return other.encrypted(plain)
+
+    def encrypted(self, plain: Blocks) -> Blocks:
+        """Return plain blocks (tag and digits) encrypted."""
+        return _whole(self._cipher.encryptor(), plain)
 
     def _decrypted(self, blocks: Blocks) -> Blocks:
         plain = _whole(self._cipher.decryptor(), blocks)
@@ -104,14 +109,14 @@ def _not_digits(eight: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def _run(context: Any, work: Blocks, out: memoryview) -> None:
-    context.update_into(memoryview(work).cast("B"), out)
+    context.update_into(work.data.cast("B"), out)
 
 
 def _whole(context: Any, blocks: Blocks) -> Blocks:
     if len(blocks) == 0:
         return NO_BLOCKS
     out = np.empty(BLOCK_BYTES * (len(blocks) + 1), np.uint8)
-    _run(context, np.ascontiguousarray(blocks), memoryview(out))
+    _run(context, np.ascontiguousarray(blocks), out.data)
     return out[: BLOCK_BYTES * len(blocks)].view("<u8").reshape(-1, 2)
 
 

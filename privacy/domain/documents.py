@@ -26,12 +26,12 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a number")
 
 
-def document_from(raw: bytes) -> dict[str, Any]:
+def document_from(raw: bytes, *, largest: int = LARGEST) -> dict[str, Any]:
     """Return the JSON object in `raw`.
 
     Raises `Invalid` for what is too large, too deep, not an object, has NaN or infinity, or one key twice.
     """
-    if len(raw) > LARGEST:
+    if len(raw) > largest:
         raise refused()
     try:
         found = json.loads(raw, object_pairs_hook=_distinct, parse_constant=_no_constant)

@@ -1,0 +1,27 @@
+"""All of privacy's services in one place, for doors and workflows."""
+
+from dataclasses import dataclass
+
+from hvelv.privacy.service.accounts import Accounts
+from hvelv.privacy.service.extraction import Extraction, ExtractRegistry
+from hvelv.privacy.service.jobs import Jobs
+from hvelv.privacy.service.keys import Keys
+from hvelv.privacy.service.optouts import OptOuts
+from hvelv.privacy.service.projects import ProjectPrivacy
+from hvelv.privacy.service.releases import PermitCheck, Releases, VersionSource
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The privacy services of one custodian; doors find it in `app.state.privacy`."""
+
+    accounts: Accounts
+    keys: Keys
+    optouts: OptOuts
+    extraction: Extraction
+    extracts: ExtractRegistry
+    jobs: Jobs
+    projects: ProjectPrivacy
+    releases: Releases
+    permits: PermitCheck
+    versions: VersionSource

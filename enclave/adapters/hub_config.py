@@ -25,6 +25,7 @@ ROLES: tuple[dict[str, Any], ...] = (
             "access:services!service=portal",
             "access:servers!user",
             "read:users:name!user",
+            "read:users:groups!user",
             "users:activity!user",
         ],
     },

@@ -24,7 +24,6 @@ from hvelv.enclave.domain.policy import (
 from hvelv.enclave.domain.sessions import SessionName
 
 OWNER = re.compile(r"/user/([^/?]+)/([^/?]+)(?:[/?]|$)")
-GONE = web.HTTPForbidden.status_code
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Ingress:
         """Answer one request."""
         session = self._session(request.raw_path)
         if session is None:
-            return self._closed(404, "there is no such session")
+            return self._closed(503, "there is no such session")  # the hub takes anything below 500 for "ready"
         name = session.name
         if not session.holds():
             self.log.line(name, "refused", kind="rights", method=request.method)

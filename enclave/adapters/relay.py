@@ -72,32 +72,30 @@ async def send_on(request: web.BaseRequest, upstream: aiohttp.ClientResponse, an
     return size
 
 
-async def pump(source: Any, target: Any) -> int:
-    """Pass websocket messages from one side to the other until one of them closes; return the bytes passed."""
-    size = 0
+async def pump(source: Any, target: Any, sizes: list[int], place: int) -> None:
+    """Pass websocket messages from one side to the other until one of them closes; add the bytes to `sizes[place]`."""
     async for message in source:
         if message.type == aiohttp.WSMsgType.TEXT:
-            size += len(message.data)
+            sizes[place] += len(message.data)
             await target.send_str(message.data)
         elif message.type == aiohttp.WSMsgType.BINARY:
-            size += len(message.data)
+            sizes[place] += len(message.data)
             await target.send_bytes(message.data)
         elif message.type == aiohttp.WSMsgType.PING:
             await target.ping(message.data)
         elif message.type == aiohttp.WSMsgType.PONG:
             await target.pong(message.data)
     await target.close()
-    return size
 
 
 async def join_websockets(down: web.WebSocketResponse, up: aiohttp.ClientWebSocketResponse) -> tuple[int, int]:
     """Connect two websockets until either ends; return the bytes that went in and out."""
-    halves = [asyncio.ensure_future(pump(down, up)), asyncio.ensure_future(pump(up, down))]
+    sizes = [0, 0]
+    halves = [asyncio.ensure_future(pump(down, up, sizes, 0)), asyncio.ensure_future(pump(up, down, sizes, 1))]
     try:
         await asyncio.wait(halves, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for half in halves:
             half.cancel()
-        ended = await asyncio.gather(*halves, return_exceptions=True)
-    sizes = [size if isinstance(size, int) else 0 for size in ended]
+        await asyncio.gather(*halves, return_exceptions=True)
     return sizes[0], sizes[1]

@@ -25,6 +25,7 @@ from hvelv.kernel.settings import Settings
 HUB_API = "http+unix://%2Frun%2Fegress%2Fhub.sock/hub/api"
 STOPPED_FOR_RIGHTS = 77  # the exit status shown for a session whose right ended
 LOG_TAIL = 2000
+UNUSED_PORT = 8888  # jupyter_server's own default: with any other it refuses to listen on a socket instead
 INSIDE = {
     "HOME": "/workspace",
     "SHELL": "/bin/bash",
@@ -103,7 +104,12 @@ class EnclaveSpawner(LocalProcessSpawner):  # type: ignore[misc]
         for name in self.env_keep:
             env.pop(name, None)
         activity = f"{HUB_API}/users/{self.user.escaped_name}/activity"
-        own = INSIDE | {"USER": self.user.name, "JUPYTERHUB_API_URL": HUB_API, "JUPYTERHUB_ACTIVITY_URL": activity}
+        own = INSIDE | {
+            "USER": self.user.name,
+            "JUPYTERHUB_API_URL": HUB_API,
+            "JUPYTERHUB_ACTIVITY_URL": activity,
+            "JUPYTERHUB_SERVICE_URL": f"http://127.0.0.1:{UNUSED_PORT}{self.session.prefix}",
+        }
         return {key: str(value) for key, value in (env | own).items()}
 
     def load_state(self, state: dict[str, Any]) -> None:

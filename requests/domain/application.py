@@ -1,7 +1,7 @@
 """An application: the draft in the applicant's hands, the revisions submitted, and everything said about them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from hvelv.kernel.errors import NotPossible, _
@@ -33,7 +33,7 @@ class Application:
     created_at: datetime
     state: State = State.DRAFT
     version: int = 0
-    draft: Draft = Draft()
+    draft: Draft = field(default_factory=Draft)
     revisions: tuple[Revision, ...] = ()
     votes: tuple[Vote, ...] = ()
     decisions: tuple[StewardDecision, ...] = ()
@@ -87,7 +87,9 @@ class Application:
     def decided(self, decision: StewardDecision) -> "Application":
         """Return the application with one data holder's answer. A holder answers once. Raises `NotPossible`."""
         self.under_review(decision.revision)
-        if any(d.holder == decision.holder and d.revision == decision.revision for d in self.decisions):
+        conflicted = {c.person for c in self.conflicts}
+        standing = (d for d in self.decisions if d.revision == decision.revision and d.person not in conflicted)
+        if any(d.holder == decision.holder for d in standing):
             raise NotPossible(_("Datainnehaveren har allerede svart på denne revisjonen."), code="decided-before")
         moved = self.moved(Action.DECIDE, decision.person, decision.at, decision.reason)
         return replace(moved, decisions=(*self.decisions, decision))

@@ -1,0 +1,236 @@
+"""The vault, on the custodian's side: files come in, are checked, and become immutable versions of raw data.
+
+A version is visible when its row is committed, and not before: the objects are written first, the row and its audit
+row last, so that a failure at any place leaves nothing that anyone can find.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlmodel import Session
+
+from hvelv.catalog.domain.declaration import Declaration
+from hvelv.catalog.domain.uploads import Checked, Published, Uploaded
+from hvelv.kernel.audit import AuditEvent
+from hvelv.kernel.canonical import canonical, digest
+from hvelv.kernel.clock import Clock
+from hvelv.kernel.database import Database, Transaction
+from hvelv.kernel.errors import Denied, Invalid, NotFound, NotPossible, _
+from hvelv.kernel.ids import DatasetId, PersonId
+from hvelv.kernel.objects import ObjectStore
+
+BUCKET = "vault"
+
+
+@dataclass(frozen=True)
+class RawVersion:
+    """A version in the vault: where its rows are and what they are."""
+
+    dataset: DatasetId
+    content_hash: str
+    object_name: str
+    rows: int
+    persons: int
+    published_at: datetime
+    published_by: PersonId
+    upload: str
+    declaration: Declaration
+
+
+class Reader(Protocol):
+    """Strict reading of a file by its declaration."""
+
+    def read(self, path: Path, declaration: Declaration, target: Path | None = None) -> Checked:
+        """Return what is found; write the canonical Parquet form to `target` if one is given."""
+        ...
+
+
+class Receiving(Protocol):
+    """A file that is coming in."""
+
+    def write(self, piece: bytes) -> None:
+        """Take some bytes. Raises `Invalid` past the limit."""
+        ...
+
+    def finish(self) -> Uploaded:
+        """Keep the file, whole and on disk."""
+        ...
+
+    def abort(self) -> None:
+        """Leave nothing of it."""
+        ...
+
+
+class WaitingRoom(Protocol):
+    """Uploads on the custodian's own disk, each its owner's."""
+
+    def receive(self, owner: str, upload: str, filename: str) -> Receiving:
+        """Begin on a file. Raises `NotFound` for a malformed id, `Denied` for another's upload."""
+        ...
+
+    def held(self, owner: str, upload: str) -> tuple[Path, str]:
+        """Return an upload's file and the SHA-256 of its bytes. Raises `NotFound`, also for another's."""
+        ...
+
+    def workplace(self, upload: str) -> Path:
+        """Return a path for the canonical form while it is made."""
+        ...
+
+    def discard(self, owner: str, upload: str) -> None:
+        """Remove an upload with all that was made of it."""
+        ...
+
+    def sweep(self, now: datetime) -> int:
+        """Remove what a stopped process left and what nobody came back for; return how many uploads went."""
+        ...
+
+
+class AccountOpener(Protocol):
+    """Opens a dataset's privacy account; the privacy package has one."""
+
+    def open(self, transaction: Transaction, dataset: DatasetId, rho_micro: int | None) -> None:
+        """Open the account with `rho_micro`, or the installation's default; nothing when it is open already."""
+        ...
+
+
+class VersionRows(Protocol):
+    """What the vault asks of its database."""
+
+    def find(self, session: Session, dataset: str, content_hash: str) -> RawVersion | None: ...
+    def of_upload(self, session: Session, upload: str) -> RawVersion | None: ...
+    def add(self, session: Session, version: RawVersion) -> bool: ...
+
+
+class VersionIndex:
+    """What is in the vault, for extraction."""
+
+    def __init__(self, database: Database, rows: VersionRows) -> None:
+        self._database = database
+        self._rows = rows
+
+    def find(self, dataset: DatasetId | str, content_hash: str) -> RawVersion:
+        """Return a version with its declaration and object name. Raises `NotFound`."""
+        with self._database.reading() as session:
+            found = self._rows.find(session, dataset, content_hash)
+        if found is None:
+            raise NotFound(_("Versjonen av datasettet finnes ikke i hvelvet."))
+        return found
+
+
+class Vault:
+    """The custodian's door for data coming in."""
+
+    def __init__(
+        self,
+        database: Database,
+        rows: VersionRows,
+        *,
+        objects: ObjectStore,
+        room: WaitingRoom,
+        reader: Reader,
+        accounts: AccountOpener,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._rows = rows
+        self._objects = objects
+        self._room = room
+        self._reader = reader
+        self._accounts = accounts
+        self._clock = clock
+
+    def sweep(self) -> int:
+        """Clear the waiting room of what a stopped process left. Run at start."""
+        return self._room.sweep(self._clock.now())
+
+    def receive(self, actor: str, upload: str, filename: str) -> Receiving:
+        """Begin on a file that `actor` sends. Raises `Denied` for another's upload, `NotFound` for a malformed id."""
+        return self._room.receive(actor, upload, filename)
+
+    def check(self, actor: str, upload: str, document: Mapping[str, Any]) -> Checked:
+        """Read the file by the declaration. Raises `Invalid` when the declaration itself is wrong."""
+        declaration = Declaration.read(document)
+        path, _sha = self._room.held(actor, upload)
+        return self._reader.read(path, declaration)
+
+    def publish(
+        self, actor: str, upload: str, dataset: DatasetId, document: Mapping[str, Any], rho_micro: int | None
+    ) -> Published:
+        """Make a version of a clean file. Asked again, it answers the same. Raises `Invalid` with the file's problems."""
+        declaration = Declaration.read(document)
+        if (known := self._published_before(actor, upload, dataset)) is not None:
+            self._room.discard(actor, upload)
+            return known
+        path, _sha = self._room.held(actor, upload)
+        work = self._room.workplace(upload)
+        try:
+            checked = self._reader.read(path, declaration, work)
+            if checked.problems:
+                raise Invalid(checked.problems, _("Filen kan ikke publiseres slik den er."))
+            content_hash = digest({"declaration": declaration.as_dict(), "data": _sha256(work)})
+            version = RawVersion(
+                dataset,
+                content_hash,
+                f"{dataset}/{content_hash}/table.parquet",
+                checked.rows,
+                checked.persons,
+                self._clock.now(),
+                PersonId(actor),
+                upload,
+                declaration,
+            )
+            published = self._keep(version, work, rho_micro)
+        finally:
+            work.unlink(missing_ok=True)
+        self._room.discard(actor, upload)
+        return published
+
+    def discard(self, actor: str, upload: str) -> None:
+        """Remove an upload."""
+        self._room.discard(actor, upload)
+
+    def _published_before(self, actor: str, upload: str, dataset: DatasetId) -> Published | None:
+        with self._database.reading() as session:
+            known = self._rows.of_upload(session, upload)
+        if known is None:
+            return None
+        if known.published_by != actor:
+            raise Denied(_("Opplastingen er en annens."))
+        if known.dataset != dataset:
+            raise NotPossible(_("Filen er allerede publisert i et annet datasett."))
+        return _answer(known)
+
+    def _keep(self, version: RawVersion, work: Path, rho_micro: int | None) -> Published:
+        with self._database.reading() as session:
+            known = self._rows.find(session, version.dataset, version.content_hash)
+        if known is not None:
+            return _answer(known)
+        self._objects.ensure_bucket(BUCKET)
+        self._objects.put_file(BUCKET, version.object_name, work)
+        beside = version.object_name.rsplit("/", 1)[0] + "/declaration.json"
+        self._objects.put(BUCKET, beside, canonical(version.declaration.as_dict()))
+        with self._database.transaction() as transaction:
+            if self._rows.add(transaction.session, version):
+                self._accounts.open(transaction, version.dataset, rho_micro)
+                detail = {"version": version.content_hash, "rows": version.rows, "persons": version.persons}
+                transaction.record(AuditEvent(version.published_by, "dataset.stored", version.dataset, detail))
+                return _answer(version)
+        with self._database.reading() as session:  # another request was first with the same content
+            known = self._rows.find(session, version.dataset, version.content_hash)
+        if known is None:
+            raise NotPossible(_("Filen er allerede publisert i et annet datasett."))
+        return _answer(known)
+
+
+def _answer(version: RawVersion) -> Published:
+    return Published(version.content_hash, version.rows, version.persons, version.published_at)
+
+
+def _sha256(path: Path) -> str:
+    import hashlib
+
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

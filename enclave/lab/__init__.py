@@ -1,0 +1,24 @@
+"""The notebook side of Hvelv: your project's data, and answers that may leave it.
+
+    from hvelv.enclave.lab import project
+
+    project                                     # what you have, and what is left of the budget
+    patients = project.read("patients")         # a pandas DataFrame; stays in here
+    query = project.query("patients").where("age", ">=", 50).by("sex").count()
+    query.quote(rho=0.01)                       # price and expected error, free
+    release = query.release(rho=0.01)           # the certified answer, charged
+    project.export([release.table("Patients by sex")], title="First look")
+
+Everything here is optional comfort over a few questions by HTTP on a socket; nothing in it decides anything. It needs
+httpx, pandas and pyarrow, and nothing else of the platform.
+"""
+
+from hvelv.enclave.lab.answers import Quote, Release
+from hvelv.enclave.lab.asking import Query
+from hvelv.enclave.lab.door import Door, Refused
+from hvelv.enclave.lab.outbox import Export, Item
+from hvelv.enclave.lab.room import Budget, Dataset, Project
+
+project = Project(Door())
+
+__all__ = ["Budget", "Dataset", "Door", "Export", "Item", "Project", "Query", "Quote", "Refused", "Release", "project"]

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 
 from hvelv.kernel.settings import Settings
 from hvelv.operation.confinement import Footing, footing
-from hvelv.operation.domains import CUSTODIAN, PORTAL, give, prepare_folders, user_of
+from hvelv.operation.domains import CUSTODIAN, PORTAL, STORE, give, prepare_folders, user_of
 from hvelv.operation.leftovers import end, leftovers
 from hvelv.operation.processes import BY_NAME, Process, processes
 from hvelv.operation.secrets import ensure_secrets
-from hvelv.operation.supervision import Supervisor, logs, start
+from hvelv.operation.store import prepare_buckets
+from hvelv.operation.supervision import State, Supervisor, logs, start
 from hvelv.operation.trouble import Trouble
 
 Say = Callable[[str], None]
@@ -62,7 +63,10 @@ def up(settings: Settings, only: tuple[str, ...], say: Say) -> bool:
         stands = footing(settings)
         say(MEANS[stands])
         ensure_secrets(settings)
-        _migrate(settings, wanted)
+        if {PORTAL, CUSTODIAN} & {process.domain for process in wanted}:
+            migrate(settings)
+        if settings.store_endpoint:
+            prepare_buckets(settings)
         start(settings, wanted, stands)
         try:
             _start_all(settings, wanted, say)
@@ -121,9 +125,8 @@ def taken(port: int) -> bool:
     return False
 
 
-def _migrate(settings: Settings, wanted: Sequence[Process]) -> None:
-    if not {PORTAL, CUSTODIAN} & {process.domain for process in wanted}:
-        return
+def migrate(settings: Settings) -> None:
+    """Bring both databases to this version's tables, and give their files to the domains that use them."""
     from hvelv.operation.migrate import upgrade
 
     upgrade(settings)
@@ -152,6 +155,8 @@ def _look(settings: Settings, one: Progress, state: str, say: Say) -> None:
     one.wrong = (one.process.check(settings)() if state == "RUNNING" else f"it is {state.lower()}") or ""
     one.ready = not one.wrong
     if one.ready:
+        if one.process.name == STORE:
+            prepare_buckets(settings)
         say(f"{one.process.name:<10} ready after {took:.1f} s")
     elif took > (CRASHES_SECONDS if state in CRASHED else one.process.patience):
         log = logs(settings) / f"{one.process.name}.log"
@@ -216,19 +221,20 @@ class Line:
     address: str
 
 
-def status(settings: Settings) -> list[Line] | None:
-    """Return one line for each process, or None when nothing runs."""
+def status(settings: Settings, *, ask: bool = True) -> list[Line] | None:
+    """Return one line for each process, or None when nothing runs. `ask`: also ask each whether it answers."""
     supervisor = Supervisor(settings)
     if not supervisor.alive():
         return None
-    return [_line(settings, state.name, state.state, state.pid, state.since) for state in supervisor.states()]
+    return [_line(settings, state, ask=ask) for state in supervisor.states()]
 
 
-def _line(settings: Settings, name: str, state: str, pid: int, since: int) -> Line:
-    process = BY_NAME[name]
+def _line(settings: Settings, now: State, *, ask: bool) -> Line:
+    process = BY_NAME[now.name]
     listens = ", ".join(f"127.0.0.1:{getattr(settings, port)}" for port in process.ports)
     address = str(getattr(settings, process.address)) if process.address else listens
-    if state != "RUNNING":
-        return Line(name, state.lower(), 0, 0, address)
-    wrong = process.check(settings)()
-    return Line(name, "running" if wrong is None else f"running, {wrong}", pid, int(time.time()) - since, address)
+    if now.state != "RUNNING":
+        return Line(now.name, now.state.lower(), 0, 0, address)
+    wrong = process.check(settings)() if ask else None
+    state = "running" if wrong is None else f"running, {wrong}"
+    return Line(now.name, state, now.pid, int(time.time()) - now.since, address)

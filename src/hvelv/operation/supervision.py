@@ -162,13 +162,16 @@ class Supervisor:
             raise Trouble(
                 "This installation belongs to another user.", "Run the command as the user who started it, often root."
             ) from None
-        self._server: Any = ServerProxy("http://127.0.0.1", SupervisorTransport(USER, password, f"unix://{socket}"))
+        self._transport = SupervisorTransport(USER, password, f"unix://{socket}")
+        self._server: Any = ServerProxy("http://127.0.0.1", self._transport)
 
     def alive(self) -> bool:
         """Say whether a supervisor answers."""
         try:
             self._server.supervisor.getState()
         except (OSError, ProtocolError, Fault):
+            if self._transport.connection is not None:
+                self._transport.connection.close()
             return False
         return True
 

@@ -21,7 +21,8 @@ def insert_new(session: Session, row: Any, **values: Any) -> bool:
 
 def changed(session: Session, statement: Any) -> bool:
     """Run a write and say whether it changed a row."""
-    return cast("int", cast("Any", session.connection().execute(statement)).rowcount) > 0
+    kept = statement.execution_options(preserve_rowcount=True)  # else an INSERT on PostgreSQL does not say
+    return cast("int", cast("Any", session.connection().execute(kept)).rowcount) > 0
 
 
 class SqlLedger:

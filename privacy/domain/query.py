@@ -4,7 +4,6 @@ Nothing here is code, an expression or a plan. A `Query` that exists has the rig
 `hvelv.privacy.domain.plan`'s matter.
 """
 
-import math
 from typing import Annotated, Any, Literal, Union
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
@@ -25,9 +24,9 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 
 def _number(value: Any) -> int | float:
     """Return a plain finite number, integral ones as integers; booleans are not numbers."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError("number")
-    if abs(value) > LARGEST_NUMBER or 0 < abs(value) < SMALLEST_NUMBER:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("number")  # noqa: TRY004 - pydantic collects ValueError
+    if not abs(value) <= LARGEST_NUMBER or 0 < abs(value) < SMALLEST_NUMBER:  # also what is not a number
         raise ValueError("number")
     return int(value) if isinstance(value, float) and value.is_integer() else value
 

@@ -88,8 +88,8 @@ class Jobs:
     def started(self, job_id: str, steps: int) -> Job:
         """Say that an attempt has begun. Raises `NotFound`."""
         job = self.job(job_id)
-        fresh = {"state": JobState.RUNNING, "step": 0, "steps": steps, "message": "", "attempts": job.attempts + 1}
-        return self._write(dataclasses.replace(job, **fresh))
+        begun = dataclasses.replace(job, state=JobState.RUNNING, step=0, steps=steps, message="")
+        return self._write(dataclasses.replace(begun, attempts=job.attempts + 1))
 
     def advanced(self, job_id: str, step: int, message: str) -> Job:
         """Say that a step is reached; also the heartbeat that a reaper looks for."""

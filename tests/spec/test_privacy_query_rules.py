@@ -1,0 +1,199 @@
+"""What can be asked, and what cannot: one table of each."""
+
+import json
+import time
+
+import pytest
+from tests.builders_privacy import EXTRACT_SCHEMA, a_query
+
+from hvelv.kernel.errors import Invalid
+from hvelv.privacy.domain.documents import document_from
+from hvelv.privacy.domain.plan import plan
+from hvelv.privacy.domain.query import query_from, rho_from
+from hvelv.privacy.service.releases import key_from
+
+COUNT = {"kind": "count"}
+
+
+def a_sum(**changes):
+    return {"kind": "sum", "column": "value", "low": 0, "high": 50} | changes
+
+
+def where(column, op, value):
+    return {"where": [{"column": column, "op": op, "value": value}]}
+
+
+def bins(column, edges):
+    return {"by": [{"column": column, "edges": edges}]}
+
+
+ALLOWED = {
+    "a count of everybody": {"by": []},
+    "codes in a list": where("sex", "in", ["f", "m"]),
+    "an integer compared": where("age", ">=", 18),
+    "a decimal compared with a whole number": where("value", "<", 7),
+    "a date compared": where("day", ">", "2015-12-31"),
+    "a truth value": where("smoker", "==", True),
+    "a truth value as a key": {"by": ["smoker"]},
+    "an integer code as a key": {"by": ["test"]},
+    "bins": bins("age", [0, 18.5, 67, 110]),
+    "a sum within the declared bounds": {"measures": [a_sum(low=1.5, high=20)]},
+    "a mean": {"measures": [a_sum(kind="mean")]},
+    "three keys": {"by": ["sex", "smoker", "test"]},
+}
+
+REFUSED = {
+    # form
+    "an unknown field": ({"sql": "select 1"}, ""),
+    "a number for a name": ({"dataset": 3}, "dataset"),
+    "a path for a name": ({"dataset": "../etc/passwd"}, "dataset"),
+    "an unknown measure": ({"measures": [{"kind": "max", "column": "value"}]}, "measures.0"),
+    "no measure": ({"measures": []}, "measures"),
+    "seven measures": ({"measures": [COUNT] * 7}, "measures"),
+    "four keys": ({"by": ["sex", "smoker", "test", "sex"]}, "by"),
+    "nine filters": ({"where": where("age", ">", 1)["where"] * 9}, "where"),
+    "a text for a count of rows": ({"max_rows": "2"}, "max_rows"),
+    "a truth value for a count of rows": ({"max_rows": True}, "max_rows"),
+    "no row for each person": ({"max_rows": 0}, "max_rows"),
+    "101 rows for each person": ({"max_rows": 101}, "max_rows"),
+    "21 groups for each person": ({"max_groups": 21}, "max_groups"),
+    "an expression for an operator": (where("age", "or 1=1", 3), "where.0.op"),
+    "a nested value": (where("age", "in", [[1]]), "where.0.value"),
+    "an empty list": (where("age", "in", []), "where.0.value"),
+    "an integer of 400 digits": (where("age", ">", 10**400), "where.0.value"),
+    "a number next to zero": (where("value", ">", 5e-324), "where.0.value"),
+    "a number beyond all": (where("value", ">", 1e308), "where.0.value"),
+    "a text of 201 letters": (where("sex", "==", "f" * 201), "where.0.value"),
+    # columns
+    "a column that is not there": (where("salary", ">", 1), "where.0.column"),
+    "a filter on the person": (where("person_number", "==", "01810112345"), "where.0.column"),
+    "a filter on a name": (where("name", "==", "Kari"), "where.0.column"),
+    "a filter on the pseudonym": (where("pid", "==", 1), "where.0.column"),
+    "the pseudonym as a key": ({"by": ["pid"]}, "by.0"),
+    "a free text as a key": ({"by": ["note"]}, "by.0"),
+    "a key without public codes": ({"by": ["age"]}, "by.0"),
+    "a date as a key": ({"by": ["day"]}, "by.0"),
+    "one key twice": ({"by": ["sex", "sex"]}, "by"),
+    # values
+    "a code that is not public": (where("sex", "==", "x"), "where.0.value"),
+    "a text for a number": (where("age", ">", "18"), "where.0.value"),
+    "a truth value for a number": (where("age", ">", True), "where.0.value"),
+    "a number for a truth value": (where("smoker", "==", 1), "where.0.value"),
+    "an order of codes": (where("sex", "<", "m"), "where.0.op"),
+    "a list without in": (where("age", "==", [1]), "where.0.value"),
+    "in without a list": (where("age", "in", 1), "where.0.value"),
+    "not a date": (where("day", ">", "2015-13-01"), "where.0.value"),
+    # bins and bounds
+    "falling edges": (bins("age", [10, 5]), "by.0.edges"),
+    "equal edges": (bins("age", [5, 5]), "by.0.edges"),
+    "one edge": (bins("age", [5]), "by.0"),
+    "bins of codes": (bins("sex", [0, 1]), "by.0.column"),
+    "more than 10,000 cells": (
+        {"by": [{"column": c, "edges": list(range(100))} for c in ("age", "value", "test")]},
+        "by",
+    ),
+    "bounds wider than declared": ({"measures": [a_sum(high=51)]}, "measures.0.low"),
+    "bounds lower than declared": ({"measures": [a_sum(low=-1)]}, "measures.0.low"),
+    "bounds turned round": ({"measures": [a_sum(low=9, high=8)]}, "measures.0.low"),
+    "no room between the bounds": ({"measures": [a_sum(low=9, high=9)]}, "measures.0.low"),
+    "bounds between two steps": ({"measures": [a_sum(low=0.05)]}, "measures.0.low"),
+    "bounds left out": ({"measures": [{"kind": "sum", "column": "value"}]}, "measures.0"),
+    "bounds asked of the data": ({"measures": [a_sum(low="min", high="max")]}, "measures.0"),
+    "a sum without public bounds": ({"measures": [a_sum(column="unbounded", low=0, high=1)]}, "measures.0.column"),
+    "a sum of codes": ({"measures": [a_sum(column="sex")]}, "measures.0.column"),
+    "one measure twice": ({"measures": [a_sum(), a_sum(high=9)]}, "measures"),
+}
+
+
+@pytest.mark.parametrize("name", ALLOWED)
+def test_can_be_asked(name):
+    assert plan(query_from(a_query(**ALLOWED[name])), EXTRACT_SCHEMA).cells >= 1
+
+
+@pytest.mark.attack("DP06")
+@pytest.mark.attack("DP12")
+@pytest.mark.attack("DP18")
+@pytest.mark.parametrize("name", REFUSED)
+def test_cannot_be_asked(name):
+    changes, field = REFUSED[name]
+
+    with pytest.raises(Invalid) as refusal:
+        plan(query_from(a_query(**changes)), EXTRACT_SCHEMA)
+
+    assert refusal.value.problems
+    assert refusal.value.problems[0].field.startswith(field)
+
+
+@pytest.mark.attack("DP06")
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_what_is_not_a_number_is_refused_wherever_it_stands(value):
+    for changes in (where("value", ">", value), bins("age", [0, value]), {"measures": [a_sum(high=value)]}):
+        with pytest.raises(Invalid):
+            query_from(a_query(**changes))
+
+
+@pytest.mark.attack("DP06")
+@pytest.mark.parametrize("rho", [0, -1, 1.5, True, "1", None, float("nan"), float("inf"), 5e-324, 10**400, [1]])
+def test_a_price_is_a_whole_positive_number_of_micro_rho(rho):
+    with pytest.raises(Invalid) as refusal:
+        rho_from(rho)
+
+    assert refusal.value.problems[0].field == "rho_micro"
+
+
+@pytest.mark.parametrize("key", ["", "short", "a" * 81, "with space!", "æøåæøåæø", "12345678\n", 12345678, None])
+def test_an_idempotency_key_is_8_to_80_plain_characters(key):
+    with pytest.raises(Invalid):
+        key_from(key)
+
+
+@pytest.mark.attack("DS02")
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"[" * 100_000,
+        b'{"a":' * 12_000 + b"1" + b"}" * 12_000,
+        b'{"a":1,"a":2}',
+        b'{"a":NaN}',
+        b'{"a":-Infinity}',
+        b'{"a":' + b"9" * 5_000 + b"}",
+        b"{" + b",".join(b'"%d":1' % i for i in range(10**5)) + b"}",
+        b"\xff\xfe{}",
+        b"[]",
+        b"",
+    ],
+)
+def test_hostile_json_is_refused_at_once(raw):
+    started = time.perf_counter()
+
+    with pytest.raises(Invalid):
+        document_from(raw)
+
+    assert time.perf_counter() - started < 0.1
+
+
+@pytest.mark.attack("DS03")
+def test_names_are_matched_in_no_time():
+    started = time.perf_counter()
+    for text in ("a" * 60_000, "a" * 59_999 + "!", "_-" * 30_000):
+        with pytest.raises(Invalid):
+            query_from(a_query(dataset=text))
+        with pytest.raises(Invalid):
+            key_from(text)
+    assert time.perf_counter() - started < 0.3
+
+
+def test_no_refusal_repeats_what_was_sent():
+    secret = "01810112345"
+    for changes in (where("person_number", "==", secret), {secret: 1}, where("sex", "==", secret), {"by": [secret]}):
+        with pytest.raises(Invalid) as refusal:
+            plan(query_from(a_query(**changes)), EXTRACT_SCHEMA)
+        assert secret not in json.dumps(refusal.value.as_dict())
+
+
+def test_the_same_question_has_one_name_however_it_is_written():
+    one = query_from(a_query(measures=[a_sum(low=0, high=50)]))
+    other = query_from(dict(reversed(a_query(measures=[a_sum(low=0.0, high=50.0)]).items())))
+
+    assert one.hash == other.hash
+    assert one.hash != query_from(a_query()).hash

@@ -18,7 +18,11 @@ def a_release(**changes: Any) -> dict[str, Any]:
         "keys": ["sex"],
         "rho_micro": 1000,
         "rows": [
-            {"key": ["m"], "values": {"count": 101, "mean_age": 51.23456789}, "error95": {"count": 9.5, "mean_age": 1.2}},
+            {
+                "key": ["m"],
+                "values": {"count": 101, "mean_age": 51.23456789},
+                "error95": {"count": 9.5, "mean_age": 1.2},
+            },
             {"key": ["f"], "values": {"count": 97, "mean_age": 49.5}, "error95": {"count": 9.5, "mean_age": 1.3}},
         ],
     } | changes

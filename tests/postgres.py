@@ -37,13 +37,16 @@ def postgres():
     if os.getuid() == 0:
         shutil.chown(folder, USER, USER)
     data = folder / "data"
-    quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": "/"}
-    subprocess.run(_as_user([str(binaries / "initdb"), "-D", str(data), "-U", "hvelv", "-A", "trust", "--no-sync"]), **quiet)
+
+    def run(command):
+        subprocess.run(_as_user(command), check=True, stdout=subprocess.DEVNULL, cwd="/")
+
+    run([str(binaries / "initdb"), "-D", str(data), "-U", "hvelv", "-A", "trust", "--no-sync"])
     options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c max_connections=200"
     control = [str(binaries / "pg_ctl"), "-D", str(data), "-w"]
-    subprocess.run(_as_user([*control, "-o", options, "-l", str(folder / "log"), "start"]), **quiet)
+    run([*control, "-o", options, "-l", str(folder / "log"), "start"])
     yield folder
-    subprocess.run(_as_user([*control, "-m", "immediate", "stop"]), **quiet)
+    run([*control, "-m", "immediate", "stop"])
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -125,9 +125,7 @@ class ExportTable:
         self, transaction: Transaction, token_hash: str, export: ExportId, person: PersonId, until: datetime
     ) -> None:
         """Keep a download link by the hash of its token."""
-        transaction.session.add(
-            BundleLinkRow(token_hash=token_hash, export=export, person=person, until=_stamp(until))
-        )
+        transaction.session.add(BundleLinkRow(token_hash=token_hash, export=export, person=person, until=_stamp(until)))
 
     def link(self, database: Database, token_hash: str) -> tuple[ExportId, PersonId, datetime] | None:
         """Return what a token opens, to whom and until when."""

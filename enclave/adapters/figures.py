@@ -37,7 +37,12 @@ def specification(artifact: Artifact, document: Mapping[str, Any]) -> dict[str, 
     }
     bars = {
         "mark": mark,
-        "encoding": {"x": x, "y": {"field": "v", "type": "quantitative", "title": artifact.measure}, **colour, **offset},
+        "encoding": {
+            "x": x,
+            "y": {"field": "v", "type": "quantitative", "title": artifact.measure},
+            **colour,
+            **offset,
+        },
     }
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",

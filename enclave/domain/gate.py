@@ -99,8 +99,12 @@ RULES: tuple[GateRule, ...] = (
     GateRule(
         "G01-kind",
         _known_kind,
-        _("Porten lager bare tabeller og figurer av sertifiserte resultater. Filer, objekter og egne data slipper ikke ut."),
-        _("Be om tallene med project.query(…).release(…), og legg release.table(…) eller release.figure(…) i utleveringen."),
+        _(
+            "Porten lager bare tabeller og figurer av sertifiserte resultater. Filer, objekter og egne data slipper ikke ut."
+        ),
+        _(
+            "Be om tallene med project.query(…).release(…), og legg release.table(…) eller release.figure(…) i utleveringen."
+        ),
     ),
     GateRule(
         "G02-fields",

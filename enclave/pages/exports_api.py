@@ -70,7 +70,9 @@ def make_link(export: str, desk: Desk, actor: Actor) -> dict[str, str]:
 def bundle(token: str, desk: Desk, actor: Actor) -> Response:
     """Return the bundle's bytes."""
     request, data = desk.fetch(PersonId(actor), token)
-    return Response(data, media_type="application/zip", headers={"x-hvelv-export": request.id, "x-hvelv-sha256": request.sha256})
+    return Response(
+        data, media_type="application/zip", headers={"x-hvelv-export": request.id, "x-hvelv-sha256": request.sha256}
+    )
 
 
 @lab_router.post("/exports")

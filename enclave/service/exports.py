@@ -45,7 +45,11 @@ class BundleWriter(Protocol):
     """Makes the bytes of a bundle."""
 
     def write(
-        self, request: ExportRequest, permit: Mapping[str, Any], artifacts: Sequence[tuple[Any, Mapping[str, Any]]], at: datetime
+        self,
+        request: ExportRequest,
+        permit: Mapping[str, Any],
+        artifacts: Sequence[tuple[Any, Mapping[str, Any]]],
+        at: datetime,
     ) -> tuple[bytes, tuple[str, ...]]:
         """Return the archive and the names of the files in it; the same input gives the same bytes."""
         ...
@@ -74,7 +78,9 @@ class ExportRows(Protocol):
         """Return the requests whose check was not finished."""
         ...
 
-    def add_link(self, transaction: Transaction, token_hash: str, export: ExportId, person: PersonId, until: datetime) -> None:
+    def add_link(
+        self, transaction: Transaction, token_hash: str, export: ExportId, person: PersonId, until: datetime
+    ) -> None:
         """Keep a download link by the hash of its token."""
         ...
 
@@ -97,7 +103,9 @@ class Exports:
     ids: IdSource
     link_life: timedelta
 
-    def ask(self, person: PersonId, project: ProjectId, title: str, offered: Sequence[Mapping[str, Any]]) -> ExportRequest:
+    def ask(
+        self, person: PersonId, project: ProjectId, title: str, offered: Sequence[Mapping[str, Any]]
+    ) -> ExportRequest:
         """Put a request on record, check it and release or refuse it. Raises `Denied` without a right in the project."""
         self.rights.require(person, project)
         request = ExportRequest(
@@ -172,12 +180,15 @@ class Exports:
         """
         found = self.rows.link(self.database, _hash(token))
         if found is None or found[1] != person or found[2] <= self.clock.now():
-            raise Denied(_("Lenken virker ikke lenger."), remedy=_("Be om en ny lenke på siden til utleveringen."), code="link")
+            raise Denied(
+                _("Lenken virker ikke lenger."), remedy=_("Be om en ny lenke på siden til utleveringen."), code="link"
+            )
         request = self._fetchable(person, found[0])
         data = self.objects.get(BUCKET, _object_name(request, request.sha256))
         if hashlib.sha256(data).hexdigest() != request.sha256:
             raise Refusal(
-                _("Filen i lageret er ikke den som ble kontrollert. Den leveres ikke ut."), remedy=_("Meld fra til drift.")
+                _("Filen i lageret er ikke den som ble kontrollert. Den leveres ikke ut."),
+                remedy=_("Meld fra til drift."),
             )
         with self.database.transaction() as unit:
             unit.record(AuditEvent(person, "bundle.fetched", request.id, {"sha256": request.sha256, "size": len(data)}))

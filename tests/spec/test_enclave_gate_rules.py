@@ -59,7 +59,10 @@ def test_a_request_without_items_or_with_too_many_is_refused():
 
 
 @pytest.mark.attack("EX15")
-@pytest.mark.parametrize("title", ["4f6e6520706572736f6e2077617320686572", "x" * 26, "12345", "2010-2011-20", "\ufeffAlder", "Alder\u2009ett"])
+@pytest.mark.parametrize(
+    "title",
+    ["4f6e6520706572736f6e2077617320686572", "x" * 26, "12345", "2010-2011-20", "\ufeffAlder", "Alder\u2009ett"],
+)
 def test_encoded_or_invisible_words_are_not_plain(title):
     assert not words_are_plain(title)
 

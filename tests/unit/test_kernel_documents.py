@@ -66,7 +66,7 @@ def test_a_secret_is_made_once_and_only_its_owner_can_read_it(tmp_path):
 
 def test_settings_come_from_the_environment_before_the_file(tmp_path, monkeypatch):
     file = tmp_path / "hvelv.toml"
-    file.write_text('portal_port = 1111\nhub_port = 2222\n')
+    file.write_text("portal_port = 1111\nhub_port = 2222\n")
     monkeypatch.setenv("HVELV_CONFIG", str(file))
     monkeypatch.setenv("HVELV_PORTAL_PORT", "3333")
 

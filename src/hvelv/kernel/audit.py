@@ -82,7 +82,7 @@ def audit_table(metadata: MetaData) -> Table:
     for dialect in ("sqlite", "postgresql"):
         for statement in trigger_statements(dialect):
             escaped = statement.replace("%", "%%")
-            event.listen(table, "after_create", DDL(escaped).execute_if(dialect=dialect))
+            event.listen(table, "after_create", DDL(escaped).execute_if(dialect=dialect))  # type: ignore[no-untyped-call]
     return table
 
 

@@ -34,13 +34,13 @@ audit_table(custodian_metadata)
 class RegistryRow(SQLModel):
     """Base of the rows in the registry's database."""
 
-    metadata: ClassVar[MetaData] = registry_metadata  # pyright: ignore
+    metadata: ClassVar[MetaData] = registry_metadata
 
 
 class CustodianRow(SQLModel):
     """Base of the rows in the custodian's database."""
 
-    metadata: ClassVar[MetaData] = custodian_metadata  # pyright: ignore
+    metadata: ClassVar[MetaData] = custodian_metadata
 
 
 def connect(url: str) -> Engine:

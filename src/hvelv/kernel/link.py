@@ -39,7 +39,9 @@ class Link:
 
     def __init__(self, socket: Path, *, base: str = "http://custodian") -> None:
         self._client = httpx.Client(
-            transport=httpx.HTTPTransport(uds=str(socket), retries=2), base_url=base, timeout=httpx.Timeout(SECONDS, connect=5)
+            transport=httpx.HTTPTransport(uds=str(socket), retries=2),
+            base_url=base,
+            timeout=httpx.Timeout(SECONDS, connect=5),
         )
 
     def call(
@@ -55,7 +57,12 @@ class Link:
         """Ask and return the JSON answer. Raises the refusal of the other side, or `Unavailable`."""
         try:
             response = self._client.request(
-                method, path, json=json, content=content, params=params, headers={ACTOR: actor}  # type: ignore[arg-type]
+                method,
+                path,
+                json=json,
+                content=content,
+                params=params,
+                headers={ACTOR: actor},
             )
         except httpx.HTTPError as error:
             raise Unavailable(

@@ -80,7 +80,7 @@ class MinioStore:
         self.client = Minio(endpoint, access_key=access_key, secret_key=secret_key, secure=secure, region="us-east-1")
 
     @contextmanager
-    def _answering(self, name: str) -> Iterator[None]:
+    def _answering(self) -> Iterator[None]:
         from minio.error import S3Error
         from urllib3.exceptions import HTTPError
 
@@ -94,16 +94,16 @@ class MinioStore:
             raise Unavailable(_("Lageret svarer ikke. Ingenting er gjort."), code="store") from error
 
     def ensure_bucket(self, bucket: str) -> None:
-        with self._answering(bucket):
+        with self._answering():
             if not self.client.bucket_exists(bucket):
                 self.client.make_bucket(bucket)
 
     def put(self, bucket: str, name: str, data: bytes) -> None:
-        with self._answering(name):
+        with self._answering():
             self.client.put_object(bucket, name, io.BytesIO(data), len(data), part_size=PART)
 
     def put_file(self, bucket: str, name: str, path: Path) -> None:
-        with self._answering(name):
+        with self._answering():
             self.client.fput_object(bucket, name, str(path), part_size=PART)
 
     def get(self, bucket: str, name: str) -> bytes:
@@ -115,15 +115,15 @@ class MinioStore:
                 file.write(piece)
 
     def opened(self, bucket: str, name: str) -> Opened:
-        with self._answering(name):
+        with self._answering():
             response = self.client.get_object(bucket, name)
             return _MinioOpened(response, int(response.headers.get("Content-Length", "0")))
 
     def names(self, bucket: str, prefix: str = "") -> list[str]:
-        with self._answering(prefix):
+        with self._answering():
             found = self.client.list_objects(bucket, prefix=prefix, recursive=True)
             return sorted(item.object_name for item in found if item.object_name)
 
     def delete(self, bucket: str, name: str) -> None:
-        with self._answering(name):
+        with self._answering():
             self.client.remove_object(bucket, name)

@@ -21,7 +21,8 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path("var/hvelv"), description="The one folder that holds all of an installation's data.")
     host: str = Field("127.0.0.1", description="The address that portal and lab listen on. Loopback by default.")
     public_host: str = Field(
-        "localhost", description="The host name people type. Portal and lab share it on two ports, so that they are one site and two origins."
+        "localhost",
+        description="The host name people type. Portal and lab share it on two ports, so that they are one site and two origins.",
     )
     portal_port: int = Field(8010, description="Port of the portal.")
     hub_port: int = Field(8000, description="Port of the hub's proxy, where sign-in and JupyterLab are.")
@@ -31,14 +32,19 @@ class Settings(BaseSettings):
     prefect_port: int = Field(4200, description="Port of the workflow server, loopback only.")
     store_port: int = Field(8333, description="Port of the embedded object store's S3 API, loopback only.")
     store_internal_port: int = Field(
-        18900, description="First of a run of twelve loopback ports that the embedded store uses inside; the same plus 10000 for gRPC."
+        18900,
+        description="First of a run of twelve loopback ports that the embedded store uses inside; the same plus 10000 for gRPC.",
     )
     store_endpoint: str = Field("", description="host:port of an S3 service to use instead of the embedded one.")
     store_secure: bool = Field(False, description="Whether `store_endpoint` is reached by HTTPS.")
     store_access_key: str = Field("", description="Access key for `store_endpoint`; the embedded store makes its own.")
     store_secret_key: str = Field("", description="Secret key for `store_endpoint`.", repr=False)
-    registry_database: str = Field("", description="URL of the registry's database; empty is SQLite in the data folder.", repr=False)
-    custodian_database: str = Field("", description="URL of the custodian's database; empty is SQLite in the data folder.", repr=False)
+    registry_database: str = Field(
+        "", description="URL of the registry's database; empty is SQLite in the data folder.", repr=False
+    )
+    custodian_database: str = Field(
+        "", description="URL of the custodian's database; empty is SQLite in the data folder.", repr=False
+    )
     session_environment: Path = Field(
         Path("build/session-env"), description="The Python environment that sessions see, made by `make session-env`."
     )
@@ -46,28 +52,35 @@ class Settings(BaseSettings):
     session_memory: str = Field("2G", description="Memory limit of one session.")
     session_cpus: float = Field(1.0, description="Processor limit of one session, in cores.")
     session_processes: int = Field(512, description="Most processes and threads in one session.")
-    session_uid_base: int = Field(200_000, description="First user id given to sessions when the platform runs as root.")
-    separate_users: bool = Field(
-        True, description="When started as root, give each trust domain its own user id. Without root all share one; `hvelv doctor` says what that loses."
+    session_uid_base: int = Field(
+        200_000, description="First user id given to sessions when the platform runs as root."
     )
-    domain_uid_base: int = Field(190_000, description="First of ten user ids for the trust domains, when started as root.")
+    separate_users: bool = Field(
+        True,
+        description="When started as root, give each trust domain its own user id. Without root all share one; `hvelv doctor` says what that loses.",
+    )
+    domain_uid_base: int = Field(
+        190_000, description="First of ten user ids for the trust domains, when started as root."
+    )
     quorum: int = Field(3, ge=1, description="Votes that an ethics committee needs for a decision.")
     decision_due_days: int = Field(90, description="Days from a complete submission until a decision is due.")
     data_due_days: int = Field(60, description="Days from the permit until data are due.")
     upload_limit: int = Field(4 << 30, description="Largest file a steward may upload, in bytes.")
-    account_rho: float = Field(2.0, description="Privacy budget (zCDP rho) of a dataset's account when the steward sets none.")
+    account_rho: float = Field(
+        2.0, description="Privacy budget (zCDP rho) of a dataset's account when the steward sets none."
+    )
     account_delta: float = Field(1e-6, description="The delta at which privacy loss is shown to people as epsilon.")
     link_seconds: int = Field(300, description="Seconds that a download link for a bundle lives.")
     locale: str = Field("nb", description="Language for those who have not chosen one: nb or en.")
 
     @classmethod
-    def settings_customise_sources(
+    def settings_customise_sources(  # the names are pydantic's
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment before file; no .env files."""
         sources = [init_settings, env_settings]

@@ -25,13 +25,13 @@ class Shell(Protocol):
 
 def shell(request: Request) -> Shell:
     """Return the app's page shell."""
-    return cast(Shell, request.app.state.shell)
+    return cast("Shell", request.app.state.shell)
 
 
 async def signed_in(request: Request) -> Person:
     """Return who is asking. Raises the redirect to sign-in, or `Denied`."""
     person = await request.app.state.sign_in.person(request)
-    return cast(Person, person)
+    return cast("Person", person)
 
 
 SignedIn = Annotated[Person, Depends(signed_in)]

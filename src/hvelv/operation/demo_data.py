@@ -79,12 +79,39 @@ DAYS = "Dager fra oppstart"
 POPULATION = [
     PERSON,
     _variable("age", "Alder ved oppstart", "Age at entry", "quasi_identifier", "integer", unit="år", low=18, high=100),
-    _variable("sex", "Kjønn", "Sex", "quasi_identifier", "string", categories=_codes(("M", "Mann", "Male"), ("F", "Kvinne", "Female"))),
+    _variable(
+        "sex",
+        "Kjønn",
+        "Sex",
+        "quasi_identifier",
+        "string",
+        categories=_codes(("M", "Mann", "Male"), ("F", "Kvinne", "Female")),
+    ),
     _variable("weight", "Vekt", "Weight", "attribute", "decimal", unit="kg", low=30, high=200, step=0.1, nullable=True),
-    _variable("height", "Høyde", "Height", "attribute", "decimal", unit="cm", low=120, high=220, step=0.1, nullable=True),
-    _variable("bmi", "Kroppsmasseindeks", "Body mass index", "sensitive", "decimal", unit="kg/m2", low=9, high=90, step=0.1, nullable=True),
+    _variable(
+        "height", "Høyde", "Height", "attribute", "decimal", unit="cm", low=120, high=220, step=0.1, nullable=True
+    ),
+    _variable(
+        "bmi",
+        "Kroppsmasseindeks",
+        "Body mass index",
+        "sensitive",
+        "decimal",
+        unit="kg/m2",
+        low=9,
+        high=90,
+        step=0.1,
+        nullable=True,
+    ),
     _variable("followup", "Oppfølgingstid", "Follow-up time", "attribute", "integer", unit="dager", low=0, high=8000),
-    _variable("died", "Død i oppfølgingstiden", "Died during follow-up", "sensitive", "integer", categories=_codes((0, "Nei", "No"), (1, "Ja", "Yes"))),
+    _variable(
+        "died",
+        "Død i oppfølgingstiden",
+        "Died during follow-up",
+        "sensitive",
+        "integer",
+        categories=_codes((0, "Nei", "No"), (1, "Ja", "Yes")),
+    ),
 ]
 TESTS = _codes(
     ("chol", "Kolesterol", "Cholesterol"), ("hdl", "HDL-kolesterol", "HDL cholesterol"), ("sbp", "Systolisk blodtrykk", "Systolic blood pressure"),

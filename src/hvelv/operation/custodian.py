@@ -1,0 +1,124 @@
+"""The custodian's process: two doors, one for the portal and one for hub and gateway, each with its own routes."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+
+from hvelv.catalog.pages import vault_api
+from hvelv.enclave.pages import exports_api, project_api
+from hvelv.kernel.serving import Door
+from hvelv.kernel.serving import serve as serve_doors
+from hvelv.kernel.settings import Settings
+from hvelv.kernel.web import Actor, answer_refusals
+from hvelv.operation import tables
+from hvelv.privacy.pages import lab_api, projects_api
+from hvelv.requests.pages import office_api
+from hvelv.workflows.desk import Desk, desk
+
+EXPIRY_SECONDS = 20.0
+MOST_EVENTS = 1000
+log = logging.getLogger(__name__)
+
+
+def door(made: Desk, routers: tuple[APIRouter, ...], lifespan: Callable[[FastAPI], Any] | None = None) -> FastAPI:
+    """Return the app of one door: these routes and no others."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.state.desk = made
+    app.state.privacy = made.privacy
+    app.state.vault = made.vault
+    app.state.office = made.office
+    app.state.exports = made.exports
+    app.state.lab_project = made.lab_project
+    for router in routers:
+        app.include_router(router)
+    answer_refusals(app)
+
+    @app.get("/health")
+    def health() -> dict[str, str]:
+        return {"state": "well"}
+
+    return app
+
+
+def portal_door(made: Desk) -> FastAPI:
+    """Return the door that the portal and the operator's command use."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(made.vault.sweep)
+        finished = await asyncio.to_thread(made.exports.resume)
+        if finished:
+            log.info("%d export checks that were cut short are finished", finished)
+        task = asyncio.create_task(_expire(made))
+        yield
+        task.cancel()
+
+    routers = (vault_api.router, office_api.portal_router, projects_api.router, exports_api.portal_router, _audit(made))
+    return door(made, routers, lifespan)
+
+
+def enclave_door(made: Desk) -> FastAPI:
+    """Return the door that the hub and the session gateway use."""
+    routers = (office_api.enclave_router, project_api.router, lab_api.router, exports_api.lab_router)
+    return door(made, routers)
+
+
+def _audit(made: Desk) -> APIRouter:
+    router = APIRouter(prefix="/audit")
+
+    @router.get("/events")
+    def events(_actor: Actor, newest: int = 100) -> list[dict[str, Any]]:
+        """List the newest events of the custodian's chain."""
+        with made.database.reading() as session:
+            rows = made.database.trail.rows(session, newest=min(max(newest, 1), MOST_EVENTS))
+            return [
+                {
+                    "seq": row.seq,
+                    "at": row.at.isoformat(),
+                    "actor": row.actor,
+                    "action": row.action,
+                    "subject": row.subject,
+                    "detail": dict(row.detail),
+                    "hash": row.hash,
+                }
+                for row in rows
+            ]
+
+    @router.get("/verify")
+    def verify(_actor: Actor) -> dict[str, Any]:
+        """Verify the custodian's chain."""
+        with made.database.reading() as session:
+            return {"rows": made.database.trail.length(session), "faults": made.database.trail.faults(session)}
+
+    return router
+
+
+async def _expire(made: Desk) -> None:
+    """End the permits whose time is over. Rights end without it: it writes down that they have."""
+    while True:
+        try:
+            await asyncio.to_thread(lambda: made.office.expire(made.clock.now()))
+        except Exception:  # the next round tries again; access is judged by the date itself
+            log.exception("expired permits could not be written down; tried again")
+        await asyncio.sleep(EXPIRY_SECONDS)
+
+
+def serve(settings: Settings) -> None:
+    """Run both doors until asked to stop."""
+    tables.load()
+    made = desk(settings)
+    for bucket in ("vault", "rooms", "bundles"):
+        made.objects.ensure_bucket(bucket)
+    try:
+        serve_doors(
+            (
+                Door(portal_door(made), socket=settings.custodian_socket("portal")),
+                Door(enclave_door(made), socket=settings.custodian_socket("enclave")),
+            )
+        )
+    finally:
+        made.database.close()

@@ -1,0 +1,96 @@
+"""The dispatcher: each job is started once, and one whose run died is started again."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from hvelv.kernel.clock import SetClock
+from hvelv.privacy.service.jobs import Job, JobState
+from hvelv.workflows.dispatch import MOST_ATTEMPTS, SILENCE, STARTING, Dispatcher
+from tests.builders import NOON
+
+
+class List:
+    """A list of one job."""
+
+    def __init__(self, **changes):
+        self.job = replace(Job("job-1", "provision", "p-1", JobState.QUEUED, 0, 0, "", 0, NOON), **changes)
+
+    def unfinished(self):
+        return [self.job] if self.job.state in {JobState.QUEUED, JobState.RUNNING} else []
+
+    def again(self, _job):
+        self.job = replace(self.job, state=JobState.QUEUED)
+
+    def failed(self, _job, message):
+        self.job = replace(self.job, state=JobState.FAILED, message=message)
+
+
+class Starter:
+    def __init__(self, lost=()):
+        self.keys, self.lost = [], set(lost)
+
+    def start(self, job, key):
+        self.keys.append(key)
+        return key not in self.lost
+
+
+def test_a_queued_job_is_started_once():
+    jobs, starter = List(), Starter()
+    dispatcher = Dispatcher(jobs, starter, SetClock(NOON))
+
+    dispatcher.look()
+    dispatcher.look()
+
+    assert starter.keys == ["job-1-0-0"]
+
+
+def test_a_second_dispatcher_asks_with_the_same_key():
+    jobs, starter = List(), Starter()
+
+    Dispatcher(jobs, starter, SetClock(NOON)).look()
+    Dispatcher(jobs, starter, SetClock(NOON)).look()
+
+    assert set(starter.keys) == {"job-1-0-0"}
+
+
+def test_a_run_that_ended_without_doing_the_job_is_replaced():
+    jobs, starter = List(), Starter(lost={"job-1-0-0"})
+    dispatcher = Dispatcher(jobs, starter, SetClock(NOON))
+
+    dispatcher.look()
+    dispatcher.look()
+
+    assert starter.keys == ["job-1-0-0", "job-1-0-1"]
+
+
+def test_a_run_that_never_begins_is_replaced_after_a_while():
+    jobs, starter, clock = List(), Starter(), SetClock(NOON)
+    dispatcher = Dispatcher(jobs, starter, clock)
+    dispatcher.look()
+
+    clock.advance(STARTING)
+    dispatcher.look()
+    dispatcher.look()
+
+    assert starter.keys == ["job-1-0-0", "job-1-0-1"]
+
+
+def test_a_running_job_that_reports_is_left_alone_and_a_silent_one_goes_back_on_the_list():
+    jobs, clock = List(state=JobState.RUNNING, attempts=1), SetClock(NOON + SILENCE)
+    dispatcher = Dispatcher(jobs, Starter(), clock)
+    dispatcher.look()
+    assert jobs.job.state is JobState.RUNNING
+
+    clock.advance(timedelta(seconds=1))
+    dispatcher.look()
+
+    assert jobs.job.state is JobState.QUEUED
+
+
+def test_a_job_that_dies_again_and_again_is_given_up_and_said_so():
+    jobs = List(state=JobState.RUNNING, attempts=MOST_ATTEMPTS)
+
+    Dispatcher(jobs, Starter(), SetClock(NOON + SILENCE * 2)).look()
+
+    assert jobs.job.state is JobState.FAILED
+    assert jobs.job.message

@@ -1,0 +1,219 @@
+"""The custodian's services, put together: for its doors and for its worker, which are one trust domain.
+
+This is where the custodian's adapters are chosen.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from hvelv.catalog.adapters.reading import FileReader
+from hvelv.catalog.adapters.store_vault import SqlVersionRows
+from hvelv.catalog.adapters.waiting_room import DiskRoom
+from hvelv.catalog.service.vault import BUCKET as VAULT
+from hvelv.catalog.service.vault import Vault, VersionIndex
+from hvelv.enclave.adapters.bundle import ZipBundle
+from hvelv.enclave.adapters.certified import CertifiedReleases, OfficeRights
+from hvelv.enclave.adapters.export_store import ExportTable
+from hvelv.enclave.service.exports import Exports
+from hvelv.enclave.service.lab_project import LabProject
+from hvelv.kernel.clock import Clock, SystemClock
+from hvelv.kernel.database import Database, Transaction, custodian
+from hvelv.kernel.ids import IdSource, RandomIds
+from hvelv.kernel.objects import MinioStore, ObjectStore
+from hvelv.kernel.secret import Secrets
+from hvelv.kernel.settings import Settings
+from hvelv.kernel.signing import Signer
+from hvelv.privacy.adapters import wiring
+from hvelv.privacy.adapters.kek import LocalKek
+from hvelv.privacy.domain.permission import Permission, PermittedTable
+from hvelv.privacy.domain.query import Filter
+from hvelv.privacy.domain.schema import Schema
+from hvelv.privacy.service.desk import Desk as Privacy
+from hvelv.privacy.service.jobs import Jobs
+from hvelv.privacy.service.releases import SourceVersion
+from hvelv.requests.adapters.store_office import SqlPermitRows
+from hvelv.requests.domain.permit import Permit, PermittedDataset
+from hvelv.requests.service.office import Office, ProjectOpener
+
+MICRO = 1_000_000
+
+
+def code_version() -> str:
+    """Return the version of Hvelv that makes what is made."""
+    try:
+        return version("hvelv")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+@dataclass(frozen=True)
+class Versions:
+    """The vault's index in the form that privacy asks for."""
+
+    index: VersionIndex
+
+    def version(self, dataset: str, content_hash: str) -> SourceVersion:
+        """Return a version's schema, and where its table lies. Raises `NotFound`."""
+        found = self.index.find(dataset, content_hash)
+        return SourceVersion(Schema.from_declaration(found.declaration.as_dict()), VAULT, found.object_name)
+
+
+def permitted_table(entry: PermittedDataset) -> PermittedTable:
+    """Return one of a permit's datasets in the form that privacy asks for."""
+    where = tuple(Filter.model_validate(f.as_dict()) for f in entry.where)
+    return PermittedTable(entry.dataset, entry.table, entry.version, entry.columns, where)
+
+
+def permission_of(permit: Permit, person: str) -> Permission:
+    """Return what a permit gives a person, in the form that privacy asks for."""
+    return Permission(permit.project, person, permit.version, tuple(permitted_table(d) for d in permit.datasets))
+
+
+@dataclass
+class Permits:
+    """The permit office in the form that privacy asks for. Joined to the office once that is made."""
+
+    clock: Clock
+    office: Office | None = None
+
+    def permission(self, project: str, person: str) -> Permission:
+        """Return what the active permit gives the person. Raises `Denied`."""
+        if self.office is None:
+            raise RuntimeError("the permit office was not joined")
+        now = self.clock.now()
+        self.office.grant(person, project, now)
+        return permission_of(self.office.active_permit(project, now), person)
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The list of jobs in the form that the permit office asks for: one provisioning of a project at a time."""
+
+    jobs: Jobs
+    ids: IdSource
+
+    def enqueue(self, unit: Transaction, kind: str, project: str) -> None:
+        """Put a new job on the list, in the caller's transaction."""
+        self.jobs.queue(unit, self.ids.new("job"), kind, project)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """All of the custodian's services."""
+
+    settings: Settings
+    database: Database
+    objects: ObjectStore
+    clock: Clock
+    signer: Signer
+    versions: VersionIndex
+    vault: Vault
+    privacy: Privacy
+    office: Office
+    exports: Exports
+    lab_project: LabProject
+
+    @property
+    def jobs(self) -> Jobs:
+        """Return the list of jobs."""
+        return self.privacy.jobs
+
+
+def object_store(settings: Settings) -> ObjectStore:
+    """Return the object store with the custodian's own credentials."""
+    secrets = Secrets(settings.secrets_dir("custodian"))
+    if settings.store_endpoint:
+        return MinioStore(
+            settings.store_endpoint, settings.store_access_key, settings.store_secret_key, secure=settings.store_secure
+        )
+    endpoint = f"127.0.0.1:{settings.store_port}"
+    return MinioStore(endpoint, secrets.read("store_access_key"), secrets.read("store_secret_key"))
+
+
+def desk(settings: Settings, objects: ObjectStore | None = None, *, clock: Clock | None = None) -> Desk:
+    """Put the services together."""
+    clock, ids = clock or SystemClock(), RandomIds()
+    secrets = Secrets(settings.secrets_dir("custodian"))
+    database = custodian(settings.custodian_url, clock=clock)
+    objects = objects or object_store(settings)
+    signer = Signer.load(secrets.path("signing.pem"))
+    versions = VersionIndex(database, SqlVersionRows())
+    permits = Permits(clock)
+    home = settings.domain_dir("custodian")
+    privacy = wiring.desk(
+        wiring.Surroundings(
+            database=database,
+            store=objects,
+            signer=signer,
+            kek=LocalKek(secrets.read("kek")),
+            permits=permits,
+            versions=Versions(versions),
+            clock=clock,
+            ids=ids,
+            cache=home / "cache",
+            delta=settings.account_delta,
+            code_version=code_version(),
+        )
+    )
+    opener: ProjectOpener = privacy.projects
+    office = permits.office = Office(
+        database,
+        SqlPermitRows(),
+        signer=signer,
+        versions=versions,
+        opener=opener,
+        jobs=Queue(privacy.jobs, ids),
+        clock=clock,
+        ids=ids,
+        quorum=settings.quorum,
+    )
+    vault = Vault(
+        database,
+        SqlVersionRows(),
+        objects=objects,
+        room=DiskRoom(home / "uploads", settings.upload_limit),
+        reader=FileReader(),
+        accounts=privacy.accounts,
+        clock=clock,
+        default_cap=round(settings.account_rho * MICRO),
+    )
+    exports = Exports(
+        database=database,
+        rows=ExportTable(),
+        objects=objects,
+        releases=CertifiedReleases(privacy.releases, privacy.accounts, office, signer.verifier),
+        rights=OfficeRights(office, clock),
+        writer=ZipBundle(signer),
+        clock=clock,
+        ids=ids,
+        link_life=timedelta(seconds=settings.link_seconds),
+    )
+    return Desk(
+        settings, database, objects, clock, signer, versions, vault, privacy, office, exports,
+        LabProject(office, privacy, versions, clock),
+    )  # fmt: skip
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Desk]:
+    """Put the services together and close the database in the end."""
+    made = desk(settings)
+    try:
+        yield made
+    finally:
+        made.database.close()
+
+
+def as_manifest(entries: list[Mapping[str, Any]], permit: Permit) -> dict[str, Any]:
+    """Return the manifest of a project's extracts: what was made, from which permit, by which code."""
+    return {
+        "project": permit.project,
+        "permit": permit.id,
+        "permit_version": permit.version,
+        "code": code_version(),
+        "extracts": sorted(entries, key=lambda entry: str(entry["table"])),
+    }

@@ -1,0 +1,160 @@
+"""Provisioning: from a permit to extracts in the project's room.
+
+Every step can be done twice: extracts have the same bytes each time and are stored under names with their hash; they
+become visible all at once, in the transaction that records them. Killed anywhere, a run leaves nothing that a project
+can see, and the next run does the whole again. A run knows only its job's id: what it may do is read anew from the
+permit, whoever started it.
+"""
+
+import logging
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+
+from hvelv.kernel.canonical import canonical
+from hvelv.kernel.errors import Refusal, Unavailable, _
+from hvelv.kernel.settings import Settings
+from hvelv.privacy.domain.schema import Schema
+from hvelv.privacy.service.extraction import Extract
+from hvelv.privacy.service.jobs import JobState
+from hvelv.requests.domain.permit import Permit, PermittedDataset
+from hvelv.workflows.desk import Desk, as_manifest, code_version, opened, permitted_table
+
+ROOMS = "rooms"
+ACTOR = "workflow:provision"
+BEAT_SECONDS = 5.0
+RETRIES = 2
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def reporting(desk: Desk, job: str) -> Iterator["Report"]:
+    """Report on a job every few seconds while it is worked on, so that a dead run is known by its silence."""
+    report = Report(desk, job)
+    stopping = threading.Event()
+
+    def beat() -> None:
+        while not stopping.wait(BEAT_SECONDS):
+            report.again()
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield report
+    finally:
+        stopping.set()
+        thread.join()
+
+
+class Report:
+    """Where a job is."""
+
+    def __init__(self, desk: Desk, job: str) -> None:
+        self._desk, self._job = desk, job
+        self._step, self._message = 0, ""
+        self._lock = threading.Lock()
+
+    def step(self, number: int, message: str) -> None:
+        """Say which step begins."""
+        with self._lock:
+            self._step, self._message = number, message
+            self._desk.jobs.advanced(self._job, number, message)
+
+    def again(self) -> None:
+        """Say the same again."""
+        with self._lock:
+            self._desk.jobs.advanced(self._job, self._step, self._message)
+
+
+def extract(desk: Desk, permit: Permit, entry: PermittedDataset, scratch: Path) -> Extract:
+    """Make one table's extract and store it; nothing is visible yet."""
+    source, target = scratch / f"{entry.table}.source", scratch / f"{entry.table}.parquet"
+    version = desk.versions.find(entry.dataset, entry.version)
+    desk.objects.get_file("vault", version.object_name, source)
+    schema = Schema.from_declaration(version.declaration.as_dict())
+    made = desk.privacy.extraction.extract(permit.project, permitted_table(entry), schema, source, target)
+    source.unlink()
+    name = f"{permit.project}/v{permit.version}/{entry.table}-{made.sha256[:16]}.parquet"
+    desk.objects.ensure_bucket(ROOMS)
+    desk.objects.put_file(ROOMS, name, target)
+    target.unlink()
+    return Extract(
+        project=permit.project,
+        dataset=entry.dataset,
+        table=entry.table,
+        permit_version=permit.version,
+        bucket=ROOMS,
+        name=name,
+        sha256=made.sha256,
+        rows=made.rows,
+        persons=made.persons,
+        code_version=code_version(),
+        at=desk.clock.now(),
+    )
+
+
+def publish(desk: Desk, permit: Permit, extracts: list[Extract]) -> None:
+    """Write the manifest and make all extracts visible at once, if the permit is still in force."""
+    entries = [
+        {
+            "table": e.table,
+            "dataset": e.dataset,
+            "object": e.name,
+            "sha256": e.sha256,
+            "rows": e.rows,
+            "persons": e.persons,
+        }
+        for e in extracts
+    ]
+    manifest = canonical(as_manifest(list(entries), permit))
+    desk.objects.put(ROOMS, f"{permit.project}/v{permit.version}/manifest.json", manifest)
+    desk.office.active_permit(permit.project, desk.clock.now())
+    desk.privacy.extracts.publish(extracts, ACTOR)
+
+
+def provision_project(desk: Desk, job_id: str, scratch: Path) -> None:
+    """Do the job. Raises `Refusal` when the permit is not in force; whatever else is raised may be tried again."""
+    job = desk.jobs.job(job_id)
+    if job.state is JobState.DONE:
+        return
+    permit = desk.office.active_permit(job.project, desk.clock.now())
+    desk.jobs.started(job_id, steps=len(permit.datasets) + 1)
+    with reporting(desk, job_id) as report:
+        extracts: list[Extract] = []
+        for number, entry in enumerate(permit.datasets):
+            report.step(number, _("Lager uttrekk av datasettene"))
+            extracts.append(extract(desk, permit, entry, scratch))
+        report.step(len(permit.datasets), _("Gjør uttrekkene synlige for prosjektet"))
+        publish(desk, permit, extracts)
+    desk.jobs.done(job_id)
+
+
+@task(name="provision-project", retries=RETRIES, retry_delay_seconds=2, cache_policy=NO_CACHE, persist_result=False)
+def provision_task(job: str) -> None:
+    """Do the job once; Prefect tries again when a store or database was away."""
+    settings = Settings()
+    scratch = Path(tempfile.mkdtemp(prefix="provision-"))
+    try:
+        with opened(settings) as desk:
+            provision_project(desk, job, scratch)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@flow(name="provision", log_prints=False, persist_result=False)
+def provision(job: str) -> None:
+    """Provision the project that the job is for."""
+    try:
+        provision_task(job)
+    except Unavailable:
+        raise  # the dispatcher tries again
+    except Refusal as refusal:
+        log.warning("job %s was refused: %s", job, refusal.code)
+        with opened(Settings()) as desk:
+            desk.jobs.failed(job, str(refusal))

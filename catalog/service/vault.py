@@ -89,10 +89,10 @@ class WaitingRoom(Protocol):
 
 
 class AccountOpener(Protocol):
-    """Opens a dataset's privacy account; the privacy package has one."""
+    """Opens a dataset's privacy account; the privacy package's `Accounts` is one."""
 
-    def open(self, transaction: Transaction, dataset: DatasetId, rho_micro: int | None) -> None:
-        """Open the account with `rho_micro`, or the installation's default; nothing when it is open already."""
+    def open_account(self, unit: Transaction, dataset: str, title: str, cap: int, actor: str) -> None:
+        """Open the account with `cap` micro-rho; one that is open already stays as it is."""
         ...
 
 
@@ -133,6 +133,7 @@ class Vault:
         reader: Reader,
         accounts: AccountOpener,
         clock: Clock,
+        default_cap: int,
     ) -> None:
         self._database = database
         self._rows = rows
@@ -141,6 +142,7 @@ class Vault:
         self._reader = reader
         self._accounts = accounts
         self._clock = clock
+        self._default_cap = default_cap  # micro-rho of an account for which the steward names no cap
 
     def sweep(self) -> int:
         """Clear the waiting room of what a stopped process left. Run at start."""
@@ -214,7 +216,9 @@ class Vault:
         self._objects.put(BUCKET, beside, canonical(version.declaration.as_dict()))
         with self._database.transaction() as transaction:
             if self._rows.add(transaction.session, version):
-                self._accounts.open(transaction, version.dataset, rho_micro)
+                cap = rho_micro if rho_micro is not None else self._default_cap
+                title = version.declaration.title.nb
+                self._accounts.open_account(transaction, version.dataset, title, cap, version.published_by)
                 detail = {"version": version.content_hash, "rows": version.rows, "persons": version.persons}
                 transaction.record(AuditEvent(version.published_by, "dataset.stored", version.dataset, detail))
                 return _answer(version)

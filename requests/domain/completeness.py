@@ -34,14 +34,7 @@ def missing(
     today: date,
 ) -> tuple[Problem, ...]:
     """Return what must be mended. `field` is the answer's name, or `wishes.<dataset>.<part>` for data wanted."""
-    return tuple(
-        (
-            *_texts(draft),
-            *_members(draft, lead, people),
-            *_period(draft, today),
-            *_wishes(draft, datasets),
-        )
-    )
+    return (*_texts(draft), *_members(draft, lead, people), *_period(draft, today), *_wishes(draft, datasets))
 
 
 def _texts(draft: Draft) -> Iterator[Problem]:

@@ -187,4 +187,8 @@ def grant_of(evidence: Evidence) -> dict[str, Any]:
         "valid_from": date.fromisoformat(answers.period_from).isoformat(),
         "valid_until": date.fromisoformat(answers.period_to).isoformat(),
         "decided_at": evidence.decided_at.isoformat(),
+        "decision": {
+            "votes": {"for": evidence.count(Choice.FOR), "against": evidence.count(Choice.AGAINST)},
+            "stewards": [d.holder for d in by_holder],
+        },
     }

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -145,9 +145,14 @@ class Permit:
         """Return everyone whom the permit names."""
         return frozenset((self.lead, *self.members))
 
+    @property
+    def expires(self) -> datetime:
+        """Return the moment at which the last day is over, in UTC."""
+        return datetime.combine(self.valid_until + timedelta(days=1), time.min, UTC)
+
     def runs(self, at: datetime) -> bool:
         """Say whether `at` is within the dates."""
-        return self.valid_from <= at.date() <= self.valid_until
+        return self.valid_from <= at.astimezone(UTC).date() <= self.valid_until
 
     def allows(self, person: str, at: datetime) -> bool:
         """Say whether the permit names `person` and its dates include `at`. Its state is the office's to say."""

@@ -6,11 +6,15 @@ from typing import Protocol
 
 from sqlmodel import Session
 
+from hvelv.kernel.audit import AuditEvent
+from hvelv.kernel.authority import authorise
 from hvelv.kernel.database import Database
+from hvelv.kernel.errors import Invalid, NotFound, Problem, _
 from hvelv.kernel.ids import ApplicationId, ProjectId
 from hvelv.kernel.people import Person
 from hvelv.kernel.signing import Signed
-from hvelv.requests.domain.permit import Permit, PermitAction, PermitState
+from hvelv.requests.domain.permit import PERMIT_LIFECYCLE, Permit, PermitAction, PermitState
+from hvelv.requests.domain.permit_rights import PERMIT_POLICY, parts, permitted
 
 
 @dataclass(frozen=True)
@@ -57,19 +61,48 @@ class StateDoor(Protocol):
 class Projects:
     """The projects that people may see, and the changes to them that people may ask for."""
 
-    def __init__(self, database: Database, rows: ProjectRows, door: StateDoor) -> None: ...
+    def __init__(self, database: Database, rows: ProjectRows, door: StateDoor) -> None:
+        self._database = database
+        self._rows = rows
+        self._door = door
 
     def of(self, person: Person) -> tuple[Project, ...]:
         """Return the projects that the person takes part in, or is a steward or auditor of; newest first."""
+        with self._database.reading() as session:
+            found = [p for p in self._rows.all(session) if parts(person, p.permit)]
+        return tuple(sorted(found, key=lambda p: p.opened_at, reverse=True))
 
     def get(self, person: Person, project: ProjectId | str) -> Project:
         """Return one project. Raises `NotFound` also for those who may not know of it."""
+        with self._database.reading() as session:
+            found = self._rows.get(session, project)
+        if found is None or not parts(person, found.permit):
+            raise NotFound(_("Prosjektet finnes ikke."))
+        return found
 
     def takes_part(self, person: Person, project: ProjectId | str) -> bool:
         """Say whether the permit names the person (who then may open the lab)."""
+        with self._database.reading() as session:
+            found = self._rows.get(session, project)
+        return found is not None and person.active and person.id in found.permit.people
 
     def may(self, person: Person, project: Project) -> frozenset[PermitAction]:
         """Return what the person may do to the project's permit in its present state."""
+        return permitted(person, project.permit) & frozenset(PERMIT_LIFECYCLE[project.state])
 
     def change(self, person: Person, project: ProjectId | str, action: PermitAction, reason: str) -> Project:
-        """Suspend, resume, revoke or close. The custodian does it; the index follows. Raises `Denied`, `NotPossible`."""
+        """Suspend, resume, revoke or close. The custodian does it; the index follows. Raises `Denied`, `NotPossible`.
+
+        The index is written in a transaction of its own: when the portal stops in between, the custodian's answer to
+        the next request (`NotPossible`) brings nothing out of step but the copy, and rights follow the custodian.
+        """
+        found = self.get(person, project)
+        authorise(person, action, found.permit, PERMIT_POLICY)
+        if not reason.strip():
+            raise Invalid((Problem(_("Skriv en begrunnelse."), "reason"),))
+        state = self._door.change(person.id, found.id, action, reason)
+        with self._database.transaction() as transaction:
+            self._rows.set_state(transaction.session, found.id, state)
+            detail = {"state": state.value, "reason": reason}
+            transaction.record(AuditEvent(person.id, f"project.{action}", found.id, detail))
+        return self.get(person, project)

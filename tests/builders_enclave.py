@@ -22,6 +22,7 @@ from typing import Any
 import httpx
 import pytest
 from aiohttp import web
+
 from hvelv.enclave.adapters import seccomp
 from hvelv.enclave.adapters.cgroups import Cgroups
 from hvelv.enclave.adapters.rooms import control_socket, make_folders
@@ -106,8 +107,7 @@ class SandboxBench:
     """Runs a script inside a real sandbox of one person's session."""
 
     run_dir: Path
-    limits: SessionLimits = SessionLimits(512 << 20, 1.0, 100)
-    base: Path = field(default_factory=Path)
+    limits: SessionLimits = field(default_factory=lambda: SessionLimits(512 << 20, 1.0, 100))
 
     def layout(self, person: str = "kari", project: str = "p-aaaaaaaaaa") -> SessionLayout:
         return SessionLayout(self.run_dir, self.run_dir.parent / "hub" / "workspaces", SessionName(person, project))
@@ -129,7 +129,9 @@ class SandboxBench:
         finally:
             os.close(descriptor)
 
-    def run(self, script: str, *, layout: SessionLayout | None = None, timeout: float = 60, sandbox: Sandbox | None = None) -> Ran:
+    def run(
+        self, script: str, *, layout: SessionLayout | None = None, timeout: float = 60, sandbox: Sandbox | None = None
+    ) -> Ran:
         """Run a Python script inside and return what it printed."""
         sandbox = sandbox or self.prepare(layout or self.layout())
         process = self.start(sandbox, "/opt/hvelv/env/bin/python", "-c", script)
@@ -217,7 +219,11 @@ class FakeCustodian:
 
     async def _any(self, request: web.Request) -> web.Response:
         self.seen.append(
-            {"path": request.raw_path, "method": request.method, "headers": [(k.lower(), v) for k, v in request.headers.items()]}
+            {
+                "path": request.raw_path,
+                "method": request.method,
+                "headers": [(k.lower(), v) for k, v in request.headers.items()],
+            }
         )
         return web.json_response({"ok": True, "title": "Prosjektet"})
 
@@ -264,10 +270,19 @@ class Installation:
         return (self.settings.root / f"{name}.log").read_text(errors="replace")
 
     def start(self, name: str, argv: Sequence[str], **popen: Any) -> None:
-        env = {"PATH": os.environ["PATH"], "HOME": str(self.settings.root), "LANG": "C.UTF-8"} | as_environment(self.settings)
+        env = {"PATH": os.environ["PATH"], "HOME": str(self.settings.root), "LANG": "C.UTF-8"} | as_environment(
+            self.settings
+        )
         with (self.settings.root / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                argv, env=env, cwd=self.settings.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, **popen
+                argv,
+                env=env,
+                cwd=self.settings.root,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                **popen,
             )
 
     def start_gateway(self, **popen: Any) -> None:
@@ -302,7 +317,9 @@ class Installation:
 
     def as_portal(self, method: str, path: str, **more: Any) -> httpx.Response:
         token = Secrets(self.settings.secrets_dir("hub")).read("portal_api_token")
-        return httpx.request(method, self.hub_api + path, headers={"Authorization": f"token {token}"}, timeout=60, **more)
+        return httpx.request(
+            method, self.hub_api + path, headers={"Authorization": f"token {token}"}, timeout=60, **more
+        )
 
     def server_state(self, person: str, project: str) -> dict[str, Any]:
         body = self.as_portal("GET", f"/users/{person}?include_stopped_servers").json()
@@ -373,7 +390,9 @@ class Browser:
         for _ in range(12):
             answer = self.client.get(path, headers={"Sec-Fetch-Dest": dest, "Sec-Fetch-Site": "same-origin"} | headers)
             location = answer.headers.get("location", "")
-            if answer.status_code not in {301, 302, 303, 307} or (location.startswith("http") and not location.startswith(self.at.hub)):
+            if answer.status_code not in {301, 302, 303, 307} or (
+                location.startswith("http") and not location.startswith(self.at.hub)
+            ):
                 return answer
             path = location.removeprefix(self.at.hub)
         pytest.fail("redirected without end")
@@ -404,9 +423,27 @@ class Browser:
         printed = []
         headers = {"Cookie": self.cookie_header(prefix), "Origin": self.at.hub}
         with connect(url, additional_headers=headers, max_size=None) as ws:
-            header = {"msg_id": "m1", "msg_type": "execute_request", "session": "t", "username": "", "version": "5.3", "date": ""}
-            content = {"code": code, "silent": False, "store_history": False, "user_expressions": {}, "allow_stdin": False, "stop_on_error": True}
-            ws.send(json.dumps({"channel": "shell", "header": header, "parent_header": {}, "metadata": {}, "content": content}))
+            header = {
+                "msg_id": "m1",
+                "msg_type": "execute_request",
+                "session": "t",
+                "username": "",
+                "version": "5.3",
+                "date": "",
+            }
+            content = {
+                "code": code,
+                "silent": False,
+                "store_history": False,
+                "user_expressions": {},
+                "allow_stdin": False,
+                "stop_on_error": True,
+            }
+            ws.send(
+                json.dumps(
+                    {"channel": "shell", "header": header, "parent_header": {}, "metadata": {}, "content": content}
+                )
+            )
             end = time.monotonic() + timeout
             while time.monotonic() < end:
                 message = json.loads(ws.recv(timeout=timeout))

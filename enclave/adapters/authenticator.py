@@ -9,6 +9,7 @@ from jupyterhub.auth import Authenticator
 from jupyterhub.handlers.login import LogoutHandler
 from traitlets import Any as AnyTrait
 
+from hvelv.enclave.adapters.unix_http import asking
 from hvelv.enclave.domain.sign_in import Attempt, Throttle, loggable
 from hvelv.kernel.settings import Settings
 
@@ -44,10 +45,9 @@ class PortalAuthenticator(Authenticator):  # type: ignore[misc]
         if attempt is None or not self.throttle.allows(attempt.person, time.monotonic()):
             return None
         settings: Settings = self.settings
-        transport = httpx.AsyncHTTPTransport(uds=str(portal_socket(settings.run_dir)))
         question = {"person": attempt.person, "password": attempt.password, "otp": attempt.code}
         try:
-            async with httpx.AsyncClient(transport=transport, base_url="http://portal", timeout=SECONDS) as client:
+            async with asking(portal_socket(settings.run_dir), seconds=SECONDS) as client:
                 response = await client.post("/sign-in", json=question)
                 answer = response.json() if response.status_code == httpx.codes.OK else None
         except (httpx.HTTPError, ValueError) as error:

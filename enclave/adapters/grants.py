@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import httpx
 
+from hvelv.enclave.adapters.unix_http import asking
 from hvelv.enclave.domain.rights import RightsWatch
 from hvelv.enclave.domain.sessions import SessionName
 from hvelv.kernel.link import ACTOR
@@ -31,9 +32,8 @@ class GrantDoor:
     async def ask(self, name: SessionName) -> dict[str, Any]:
         """Return the grant of `name`. Raises `NoGrant` or `NoAnswer`; both mean that nothing opens."""
         path = f"/grants/{quote(name.person, safe='')}/{quote(name.project, safe='')}"
-        transport = httpx.AsyncHTTPTransport(uds=str(self.socket))
         try:
-            async with httpx.AsyncClient(transport=transport, base_url="http://custodian", timeout=SECONDS) as client:
+            async with asking(self.socket, seconds=SECONDS) as client:
                 response = await client.get(path, headers={ACTOR: name.person})
                 answer = response.json()
         except (httpx.HTTPError, ValueError) as error:

@@ -15,6 +15,7 @@ from hvelv.enclave.adapters.traffic import TrafficLog, kind_of
 from hvelv.enclave.domain.policy import (
     DROPPED_FROM_SESSION,
     DROPPED_TO_SESSION,
+    Verdict,
     cookies_for_session,
     decide,
     may_set_cookie,
@@ -24,6 +25,8 @@ from hvelv.enclave.domain.policy import (
 from hvelv.enclave.domain.sessions import SessionName
 
 OWNER = re.compile(r"/user/([^/?]+)/([^/?]+)(?:[/?]|$)")
+
+NO_RIGHT = Verdict(allowed=False, kind="rights", reason="the right to be in this project has ended")
 
 
 @dataclass(frozen=True)
@@ -36,34 +39,25 @@ class Ingress:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
-        session = self._session(request.raw_path)
+        name = named(request.raw_path)
+        if name is None:
+            return self._closed(404, "sessions are below /user/ only")
+        session = self.find(name)
         if session is None:
             return self._closed(503, "there is no such session")  # the hub takes anything below 500 for "ready"
-        name = session.name
-        if not session.holds():
-            self.log.line(name, "refused", kind="rights", method=request.method)
-            return self._closed(403, "the right to be in this project has ended")
         path, _, query = request.raw_path.partition("?")
-        verdict = decide(name, request.method, path, query, lower(request.headers))
+        verdict = decide(name, request.method, path, query, lower(request.headers)) if session.holds() else NO_RIGHT
         if not verdict.allowed:
             self.log.line(name, "refused", kind=verdict.kind, method=request.method)
             return self._closed(403, f"closed in the enclave: {verdict.reason}")
         query = without_tokens(query)
         url = yarl.URL(f"http://session{path}" + (f"?{query}" if query else ""), encoded=True)
+        pass_on = self._websocket if request.headers.get("Upgrade", "").lower() == "websocket" else self._http
         try:
             with session.in_use():
-                if request.headers.get("Upgrade", "").lower() == "websocket":
-                    return await self._websocket(request, session, url)
-                return await self._http(request, session, url)
+                return await pass_on(request, session, url)
         except aiohttp.ClientError:
             return self._closed(503, "the session is not ready")
-
-    def _session(self, raw_path: str) -> OpenSession | None:
-        match = OWNER.match(raw_path)
-        try:
-            return self.find(SessionName(match[1], match[2])) if match else None
-        except ValueError:
-            return None
 
     def _closed(self, status: int, sentence: str) -> web.Response:
         return web.Response(
@@ -115,6 +109,15 @@ class Ingress:
                 sent, received = await join_websockets(down, up)
         self.log.line(session.name, "websocket", sent=sent, received=received)
         return down
+
+
+def named(raw_path: str) -> SessionName | None:
+    """Return the session that the path is written for, if it is for any."""
+    match = OWNER.match(raw_path)
+    try:
+        return SessionName(match[1], match[2]) if match else None
+    except ValueError:
+        return None
 
 
 def lower(headers: Mapping[str, str]) -> dict[str, str]:

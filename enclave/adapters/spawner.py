@@ -18,6 +18,7 @@ from hvelv.enclave.adapters.grants import GrantDoor, NoAnswer, NoGrant
 from hvelv.enclave.adapters.rooms import control_socket, make_folders, remove_folders
 from hvelv.enclave.adapters.sandbox import ENVIRONMENT, CannotConfineError, Sandbox, check_environment, missing_tools
 from hvelv.enclave.adapters.uids import UidTable
+from hvelv.enclave.adapters.unix_http import asking
 from hvelv.enclave.domain.rights import RightsWatch
 from hvelv.enclave.domain.sessions import SessionLayout, SessionLimits, SessionName, bytes_in
 from hvelv.kernel.settings import Settings
@@ -121,8 +122,7 @@ class EnclaveSpawner(LocalProcessSpawner):  # type: ignore[misc]
         return dict(super(LocalProcessSpawner, self).get_state())
 
     async def _tell_gateway(self, method: str) -> None:
-        transport = httpx.AsyncHTTPTransport(uds=str(control_socket(self.settings.run_dir)))
-        async with httpx.AsyncClient(transport=transport, base_url="http://gateway", timeout=15) as client:
+        async with asking(control_socket(self.settings.run_dir), seconds=15) as client:
             (await client.request(method, f"/sessions/{self.session.sid}")).raise_for_status()
 
     async def _grant(self) -> None:

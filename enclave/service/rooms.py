@@ -1,0 +1,41 @@
+"""A person's room in a project: one JupyterHub named server, opened and closed from the portal."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class RoomState(StrEnum):
+    """How a room stands."""
+
+    CLOSED = "closed"
+    OPENING = "opening"
+    OPEN = "open"
+    CLOSING = "closing"
+
+
+@dataclass(frozen=True)
+class Room:
+    """A room as its person sees it."""
+
+    state: RoomState
+
+
+class Rooms(Protocol):
+    """What opens and closes rooms."""
+
+    def room(self, person: str, project: str) -> Room:
+        """Return how a person's room stands."""
+        ...
+
+    def open_room(self, person: str, project: str) -> None:
+        """Begin to open a room; an open one is left as it is."""
+        ...
+
+    def close_room(self, person: str, project: str) -> None:
+        """Close a room; one that is closed is left as it is."""
+        ...
+
+    def room_url(self, person: str, project: str) -> str:
+        """Return the address that shows the room."""
+        ...

@@ -40,6 +40,12 @@ class Signed:
             raise BadSignature(_("Dokumentet mangler signatur.")) from None
 
 
+def _bad() -> BadSignature:
+    return BadSignature(
+        _("Signaturen stemmer ikke med dokumentet."), remedy=_("Hent dokumentet på nytt og meld fra til drift.")
+    )
+
+
 def _message(kind: str, document: dict[str, Any]) -> bytes:
     return b"hvelv\n" + kind.encode() + b"\n" + canonical(document)
 
@@ -70,12 +76,12 @@ class Verifier:
 
     def check(self, signed: Signed, kind: str) -> dict[str, Any]:
         """Return the document if it is of `kind` and signed with this key. Raises `BadSignature`."""
+        if signed.kind != kind:
+            raise _bad()
         try:
             self.public.verify(bytes.fromhex(signed.signature), _message(kind, signed.document))
         except (InvalidSignature, ValueError):
-            raise BadSignature(
-                _("Signaturen stemmer ikke med dokumentet."), remedy=_("Hent dokumentet på nytt og meld fra til drift.")
-            ) from None
+            raise _bad() from None
         return signed.document
 
 

@@ -5,9 +5,13 @@ from importlib import import_module
 MODULES = (
     "hvelv.kernel.people_store",
     "hvelv.catalog.adapters.store",
+    "hvelv.catalog.adapters.store_vault",
     "hvelv.requests.adapters.store",
+    "hvelv.requests.adapters.store_office",
+    "hvelv.requests.adapters.store_projects",
     "hvelv.privacy.adapters.store",
     "hvelv.enclave.adapters.export_store",
+    "hvelv.portal.sessions",
 )
 
 

@@ -144,7 +144,7 @@ class Permits:
 class Versions:
     """A stand-in for the catalogue's index: one version."""
 
-    def version(self, dataset: str, content_hash: str) -> SourceVersion:
+    def version(self, dataset: str, content_hash: str) -> SourceVersion:  # noqa: ARG002
         return SourceVersion(labs_schema(), "vault", "labs.parquet")
 
 

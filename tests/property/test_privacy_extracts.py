@@ -1,0 +1,208 @@
+"""An extract holds exactly what the permit says of those who have not objected, and nothing of anybody's number."""
+
+import base64
+import secrets
+import tempfile
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hvelv.kernel.errors import Refusal
+from hvelv.privacy.adapters.extraction import BlockEncryptor, ParquetExtractor
+from hvelv.privacy.adapters.pseudonyms import PersonCipher
+from hvelv.privacy.domain.identifiers import BadIdentifiers
+from hvelv.privacy.domain.query import filters_from
+from hvelv.privacy.service.extraction import ExtractOrder
+from tests.builders_privacy import COLUMNS, a_person_number, a_source, labs_schema, some_rows
+
+KEY, OTHER_KEY, OBJECTION_KEY = bytes(range(32)), bytes(range(1, 33)), bytes(range(2, 34))
+FEW = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def extracted(rows, *, columns=COLUMNS, where=(), key=KEY, objectors=(), folder=None):
+    """Return the extract's table and its bytes."""
+    with tempfile.TemporaryDirectory() as own:
+        place = Path(folder or own)
+        blocks = BlockEncryptor().hexes(OBJECTION_KEY, list(objectors)) if objectors else []
+        order = ExtractOrder(
+            source=a_source(place / "source.parquet", rows),
+            target=place / "target.parquet",
+            schema=labs_schema(),
+            columns=tuple(columns),
+            where=filters_from(list(where)),
+            project_key=key,
+            objection_key=OBJECTION_KEY,
+            objections=tuple(blocks),
+        )
+        made = ParquetExtractor().extract(order)
+        table = pq.read_table(order.target)
+        assert made.rows == table.num_rows
+        assert made.persons == len(set(table.column("pid").to_pylist()))
+        return table, order.target.read_bytes()
+
+
+def forms_of(text):
+    """Return the ways in which a text could still stand in a file."""
+    raw = text.encode()
+    return [
+        raw, raw[::-1], raw.hex().encode(), raw.hex().upper().encode(), base64.b64encode(raw).rstrip(b"="),
+        base64.b64encode(raw[::-1]).rstrip(b"="), text.encode("utf-16-le"), int(text).to_bytes(8, "little"),
+        int(text).to_bytes(8, "big"),
+    ] if text.isdigit() else [raw, raw[::-1], raw.hex().encode(), base64.b64encode(raw).rstrip(b"=")]  # fmt: skip
+
+
+@FEW
+@given(
+    st.integers(0, 10**6),
+    st.sets(st.sampled_from([*COLUMNS, "person_number", "name", "note"])),
+    st.sets(st.integers(0, 11), max_size=5),
+    st.sampled_from([(), ({"column": "age", "op": ">=", "value": 40},)]),
+)
+def test_exactly_the_permitted_rows_and_columns_of_those_who_have_not_objected(seed, columns, objecting, where):
+    rows = some_rows(12, seed=seed)
+    away = {a_person_number(number) for number in objecting}
+
+    table, _raw = extracted(rows, columns=columns, objectors=sorted(away), where=where)
+
+    wanted = [name for name in labs_schema().permitted(columns).columns]
+    names = [column.name for column in wanted]
+    assert table.column_names == ["pid", *names]
+    expected = [row for row in rows if row["person_number"] not in away and (not where or row["age"] >= 40)]
+    found = table.drop_columns(["pid"]).to_pylist()
+    if "day" in names:
+        found = [row | {"day": row["day"].toordinal() - 719_163} for row in found]
+    assert sorted(map(str, found)) == sorted(str({name: row[name] for name in names}) for row in expected)
+    assert len(set(table.column("pid").to_pylist())) == len({row["person_number"] for row in expected})
+
+
+@pytest.mark.attack("PS09")
+@FEW
+@given(st.integers(0, 10**6))
+def test_no_identifier_is_left_in_the_bytes_in_any_form(seed):
+    rows = some_rows(10, seed=seed)
+
+    _table, raw = extracted(rows)
+
+    for row in rows:
+        for name in ("person_number", "name", "note"):
+            assert not any(form in raw for form in forms_of(row[name]))
+
+
+def test_the_file_says_nothing_but_its_columns(tmp_path):
+    _table, raw = extracted(some_rows(), folder=tmp_path)
+
+    metadata = pq.ParquetFile(tmp_path / "target.parquet").metadata
+    assert metadata.metadata is None
+    for group in range(metadata.num_row_groups):
+        for column in range(metadata.num_columns):
+            assert metadata.row_group(group).column(column).statistics is None
+    assert b"source" not in raw
+    assert b"ARROW:schema" not in raw
+
+
+@pytest.mark.attack("PS06")
+def test_the_same_order_gives_the_same_bytes_whatever_the_sources_order():
+    rows = some_rows()
+
+    one = extracted(rows)[1]
+
+    assert extracted(list(reversed(rows)))[1] == one
+    assert extracted(sorted(rows, key=lambda row: row["person_number"]))[1] == one
+
+
+def test_rows_are_sorted_by_pseudonym_and_a_persons_by_date():
+    table, _raw = extracted(some_rows())
+
+    pairs = list(zip(table.column("pid").to_pylist(), table.column("day").to_pylist(), strict=True))
+    assert pairs == sorted(pairs)
+
+
+@pytest.mark.attack("PS03")
+def test_a_person_is_one_in_all_of_a_projects_tables_and_in_no_other_projects():
+    rows = some_rows()
+    persons = len({row["person_number"] for row in rows})
+
+    labs, again = extracted(rows)[0], extracted(rows[: len(rows) // 2], columns=("age",))[0]
+    other = extracted(rows, key=OTHER_KEY)[0]
+
+    ours, theirs = set(labs.column("pid").to_pylist()), set(other.column("pid").to_pylist())
+    assert set(again.column("pid").to_pylist()) < ours
+    assert len(ours) == len(theirs) == persons
+    assert not ours & theirs
+    assert not {pid >> 48 for pid in ours} & {pid >> 48 for pid in theirs}
+    order = [
+        (cipher.blocks(numbers())[:, 0]).argsort().tolist() for cipher in (PersonCipher(KEY), PersonCipher(OTHER_KEY))
+    ]
+    assert order[0] != order[1]
+
+
+def numbers(count=500):
+    import pyarrow as pa
+
+    return pa.array([a_person_number(number) for number in range(count)])
+
+
+@pytest.mark.attack("PS09")
+def test_a_pseudonym_tells_nothing_of_the_numbers_digits():
+    """Chi-square of each digit against the pseudonym's low bits stays below its 1 - 1e-6 point."""
+    import numpy as np
+    from scipy.stats import chi2
+
+    ids = numbers(20_000)
+    low = PersonCipher(secrets.token_bytes(32)).blocks(ids)[:, 0] & np.uint64(15)
+    for place in range(11):
+        digit = np.array([int(text[place]) for text in ids.to_pylist()])
+        table = np.zeros((10, 16))
+        np.add.at(table, (digit, low.astype(int)), 1)
+        table = table[table.sum(1) > 0]
+        if len(table) < 2:
+            continue
+        expected = np.outer(table.sum(1), table.sum(0)) / table.sum()
+        distance = ((table - expected) ** 2 / expected).sum()
+        assert distance < chi2.ppf(1 - 1e-6, (table.shape[0] - 1) * 15)
+
+
+@pytest.mark.parametrize(
+    "number", ["0181011234", "018101123456", "0181011234x", "０1810112345", "", None, "01810 12345"]
+)
+def test_a_number_of_another_form_stops_the_extract_and_is_not_quoted(number):
+    rows = some_rows(3)
+    rows[1]["person_number"] = number
+
+    with pytest.raises(BadIdentifiers) as refusal:
+        extracted(rows)
+
+    assert not number or number not in str(refusal.value.as_dict())
+
+
+def test_a_source_of_another_type_stops_the_extract_without_quoting_it(tmp_path):
+    import pyarrow as pa
+
+    path = a_source(tmp_path / "s.parquet", some_rows(3))
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(3, "age", pa.array(["Kari Nordmann"] * table.num_rows)), path)
+    order = ExtractOrder(path, tmp_path / "t.parquet", labs_schema(), ("age",), (), KEY)
+
+    with pytest.raises(Refusal) as refusal:
+        ParquetExtractor().extract(order)
+
+    assert "Kari" not in str(refusal.value.as_dict())
+
+
+def test_an_order_shows_no_key():
+    order = ExtractOrder(Path("a"), Path("b"), labs_schema(), (), (), KEY, OBJECTION_KEY, ("aa",))
+
+    assert "\\x01" not in repr(order)
+    assert "aa" not in repr(order).replace("person_number", "")
+
+
+def test_a_table_that_everybody_objected_to_is_empty_and_still_has_its_columns():
+    rows = some_rows(3)
+
+    table, _raw = extracted(rows, objectors=sorted({row["person_number"] for row in rows}))
+
+    assert table.num_rows == 0
+    assert table.column_names[0] == "pid"

@@ -118,12 +118,12 @@ def _suggested(request: Request) -> Suggestion:
 @router.get("/publish/uploads/{upload_id}")
 def declare(request: Request, person: SignedIn, shell: PageShell, datasets: Datasets, upload_id: str) -> Response:
     """Show the declaration form, filled with what the file's beginning suggests."""
-    return _form(request, person, shell, datasets, upload_id, blank(_suggested(request)))
+    return _form(request, person, shell, datasets=datasets, upload_id=upload_id, document=blank(_suggested(request)))
 
 
 @router.post("/publish/uploads/{upload_id}")
 async def act(
-    request: Request, person: SignedIn, shell: PageShell, datasets: Datasets, vault: Vault, upload_id: str
+    request: Request, person: SignedIn, shell: PageShell, *, datasets: Datasets, vault: Vault, upload_id: str
 ) -> Response:
     """Check, publish or discard an upload (`action`), by the form's fields or by a `declaration` in JSON."""
     async with request.form(max_files=1, max_fields=FIELDS) as form:
@@ -151,7 +151,9 @@ def _act(  # noqa: PLR0917 - the endpoint's own arguments
     try:
         document = from_json(fields["declaration"]) if fields.get("declaration", "").strip() else from_form(fields)
         if action == "rows":
-            return _form(request, person, shell, datasets, upload_id, document, typed=fields, spare=5)
+            return _form(
+                request, person, shell, datasets=datasets, upload_id=upload_id, document=document, typed=fields, spare=5
+            )
         if action == "publish":
             published = vault.publish(
                 person,
@@ -164,16 +166,24 @@ def _act(  # noqa: PLR0917 - the endpoint's own arguments
         checked = vault.check(person, upload_id, document)
     except Invalid as refusal:
         return _form(
-            request, person, shell, datasets, upload_id, document, typed=fields, problems=refusal.problems, status=422
+            request,
+            person,
+            shell,
+            datasets=datasets,
+            upload_id=upload_id,
+            document=document,
+            typed=fields,
+            problems=refusal.problems,
+            status=422,
         )
     status = 422 if checked.problems else 200
     return _form(
         request,
         person,
         shell,
-        datasets,
-        upload_id,
-        document,
+        datasets=datasets,
+        upload_id=upload_id,
+        document=document,
         typed=fields,
         checked=checked,
         problems=checked.problems,
@@ -185,10 +195,10 @@ def _form(
     request: Request,
     person: Person,
     shell: PageShell,
+    *,
     datasets: Datasets,
     upload_id: str,
     document: dict[str, Any],
-    *,
     typed: dict[str, str] | None = None,
     checked: Checked | None = None,
     problems: tuple[Problem, ...] = (),

@@ -31,6 +31,7 @@ def change(
     request: Request,
     person: SignedIn,
     shell: PageShell,
+    *,
     picks: Picks,
     action: Annotated[str, Form()] = "add",
     dataset: Annotated[str, Form()] = "",

@@ -2,7 +2,7 @@
 
 import re
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import RedirectResponse, Response, StreamingResponse
 
 from hvelv.enclave.pages.rooms import Custodian, pieces
@@ -29,7 +29,7 @@ def download(person: SignedIn, custodian: Custodian, export_id: str) -> Response
 
 
 @router.get("/bundles/{token}")
-def bundle(request: Request, person: SignedIn, custodian: Custodian, token: str) -> Response:
+def bundle(person: SignedIn, custodian: Custodian, token: str) -> Response:
     """Return the bundle's bytes as a file to save. The custodian checks that the link is the person's and is alive."""
     opened = custodian.stream(f"/bundles/{_named(token)}", actor=person.id)
     response = opened.__enter__()

@@ -69,7 +69,14 @@ def projects(request: Request, person: SignedIn, shell: PageShell, index: Index)
 
 @router.get("/projects/{project_id}")
 def project(
-    request: Request, person: SignedIn, shell: PageShell, index: Index, hub: Hub, custodian: Custodian, project_id: str
+    request: Request,
+    person: SignedIn,
+    shell: PageShell,
+    *,
+    index: Index,
+    hub: Hub,
+    custodian: Custodian,
+    project_id: str,
 ) -> Response:
     """Show one project. What the custodian or the hub cannot tell just now is said to be missing."""
     found = index.get(person, project_id)
@@ -113,12 +120,12 @@ def _room(hub: Rooms, person: Person, found: Project, silent: list[Refusal]) -> 
 
 def _progress(privacy: dict[str, Any]) -> dict[str, Any]:
     job = privacy.get("job") or None
-    return {"privacy": privacy, "job": job, "working": bool(job) and str(job.get("state", "")).lower() in WORKING}
+    return {"privacy": privacy, "job": job, "working": str((job or {}).get("state", "")).lower() in WORKING}
 
 
 @router.get("/projects/{project_id}/progress")
 def progress(
-    request: Request, person: SignedIn, shell: PageShell, index: Index, custodian: Custodian, project_id: str
+    request: Request, person: SignedIn, shell: PageShell, *, index: Index, custodian: Custodian, project_id: str
 ) -> Response:
     """Show how far the extracts have come; the project's page asks for it while they are made."""
     found = index.get(person, project_id)
@@ -146,7 +153,7 @@ def member(index: Projects, person: Person, project_id: str) -> Project:
 
 @router.post("/projects/{project_id}/session")
 def open_room(
-    request: Request, person: SignedIn, shell: PageShell, index: Index, hub: Hub, project_id: str
+    request: Request, person: SignedIn, shell: PageShell, *, index: Index, hub: Hub, project_id: str
 ) -> Response:
     """Open the person's room and show how it goes."""
     found = member(index, person, project_id)
@@ -155,7 +162,9 @@ def open_room(
 
 
 @router.get("/projects/{project_id}/session")
-def opening(request: Request, person: SignedIn, shell: PageShell, index: Index, hub: Hub, project_id: str) -> Response:
+def opening(
+    request: Request, person: SignedIn, shell: PageShell, *, index: Index, hub: Hub, project_id: str
+) -> Response:
     """Show how the opening of the room goes; leads on to the lab when it is open."""
     found = member(index, person, project_id)
     state = hub.room(person.id, found.id).state
@@ -169,7 +178,7 @@ def opening(request: Request, person: SignedIn, shell: PageShell, index: Index, 
 
 @router.post("/projects/{project_id}/session/stop")
 def close_room(
-    request: Request, person: SignedIn, shell: PageShell, index: Index, hub: Hub, project_id: str
+    request: Request, person: SignedIn, shell: PageShell, *, index: Index, hub: Hub, project_id: str
 ) -> Response:
     """Close the person's room; what is saved in it stays. Possible also when the permit no longer runs."""
     found = index.get(person, project_id)
@@ -180,7 +189,7 @@ def close_room(
 
 
 @router.get("/projects/{project_id}/lab")
-def lab(request: Request, person: SignedIn, shell: PageShell, index: Index, hub: Hub, project_id: str) -> Response:
+def lab(request: Request, person: SignedIn, shell: PageShell, *, index: Index, hub: Hub, project_id: str) -> Response:
     """Show the room's JupyterLab in a sandboxed frame: no downloads, no pop-ups, no way to lead the window elsewhere."""
     found = member(index, person, project_id)
     if hub.room(person.id, found.id).state is not RoomState.OPEN:

@@ -49,11 +49,8 @@ def read(form: Form, draft: Draft, datasets: Mapping[str, Dataset]) -> Answered:
     members = draft.members
     if form.has("members"):
         members = tuple(dict.fromkeys(PersonId(m) for m in SEPARATOR.split(form.text("members").lower()) if m))
-    wishes = []
     dropped = set(form.fields.get("drop", ()))
-    for wish in draft.wishes:
-        if wish.dataset not in dropped:
-            wishes.append(_wish(form, wish, datasets.get(wish.dataset), problems))
+    wishes = [_wish(form, w, datasets.get(w.dataset), problems) for w in draft.wishes if w.dataset not in dropped]
     return Answered(replace(draft, **texts, members=members, wishes=tuple(wishes)), tuple(problems))
 
 

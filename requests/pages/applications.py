@@ -14,7 +14,7 @@ from hvelv.kernel.errors import Invalid, NotFound, Problem, _
 from hvelv.kernel.people import Person
 from hvelv.kernel.web import PageShell, SignedIn
 from hvelv.requests.domain.draft import PURPOSE_NAMES, SUMMARY_LENGTH, Draft
-from hvelv.requests.domain.lifecycle import ACTION_NAMES, Action, State
+from hvelv.requests.domain.lifecycle import Action, State
 from hvelv.requests.pages import answers
 from hvelv.requests.service.applications import Applications
 from hvelv.requests.service.cases import CaseView
@@ -62,7 +62,6 @@ def shown(view: CaseView, catalogue: Catalogue, draft: Draft) -> dict[str, Any]:
         "draft": draft,
         "datasets": wanted(catalogue, draft),
         "purposes": PURPOSE_NAMES,
-        "actions": ACTION_NAMES,
         "may": {action.value for action in view.may},
         "conditions": answers.condition_text,
     }
@@ -99,18 +98,18 @@ def one(
     request: Request,
     person: SignedIn,
     shell: PageShell,
+    *,
     desk: Desk,
     datasets: Datasets,
     picks: Picks,
     application_id: str,
 ) -> Response:
     """Show the form while the application is a draft of the person's, else the answers and what became of them."""
-    return _one(request, person, shell, desk.view(person, application_id), datasets, count=picks.count(person))
+    return _one(request, shell, view=desk.view(person, application_id), datasets=datasets, count=picks.count(person))
 
 
 def _one(
     request: Request,
-    person: Person,
     shell: PageShell,
     view: CaseView,
     datasets: Catalogue,
@@ -140,6 +139,7 @@ async def save(
     request: Request,
     person: SignedIn,
     shell: PageShell,
+    *,
     desk: Desk,
     datasets: Datasets,
     picks: Picks,
@@ -175,7 +175,7 @@ def _save(  # noqa: PLR0917 - the endpoint's own arguments
         person, application_id, int(version) if version.isdigit() else view.application.version, answered.draft
     )
     if answered.problems:
-        return _one(request, person, shell, view, datasets, typed=fields, problems=answered.problems, status=422)
+        return _one(request, shell, view=view, datasets=datasets, typed=fields, problems=answered.problems, status=422)
     if action == "add_selection":
         view = desk.add_selection(person, application_id, view.application.version, picks.of(person))
         picks.clear(person)
@@ -187,7 +187,7 @@ def _save(  # noqa: PLR0917 - the endpoint's own arguments
 
 @router.get("/applications/{application_id}/answers")
 def check_answers(
-    request: Request, person: SignedIn, shell: PageShell, desk: Desk, datasets: Datasets, application_id: str
+    request: Request, person: SignedIn, shell: PageShell, *, desk: Desk, datasets: Datasets, application_id: str
 ) -> Response:
     """Show all answers on one page, to be checked and sent."""
     view = desk.view(person, application_id)
@@ -199,6 +199,7 @@ def submit(
     request: Request,
     person: SignedIn,
     shell: PageShell,
+    *,
     desk: Desk,
     datasets: Datasets,
     application_id: str,
@@ -209,7 +210,7 @@ def submit(
     try:
         desk.submit(person, application_id, view.application.version if version is None else version)
     except Invalid as refusal:
-        return _one(request, person, shell, view, datasets, problems=refusal.problems, status=422)
+        return _one(request, shell, view=view, datasets=datasets, problems=refusal.problems, status=422)
     return shell.back(request, f"/applications/{application_id}", _("Søknaden er sendt."))
 
 
@@ -218,6 +219,7 @@ def withdraw(
     request: Request,
     person: SignedIn,
     shell: PageShell,
+    *,
     desk: Desk,
     application_id: str,
     reason: Annotated[str, Form()] = "",

@@ -46,13 +46,14 @@ def case(
     request: Request,
     person: SignedIn,
     shell: PageShell,
+    *,
     desk: Desk,
     datasets: Datasets,
     application_id: str,
     revision: str = "",
 ) -> Response:
     """Show one case on its newest revision, or on the one asked for (which then cannot be judged)."""
-    return _case(request, person, shell, _view(desk, person, application_id), datasets, revision=revision)
+    return _case(request, person, shell, view=_view(desk, person, application_id), datasets=datasets, revision=revision)
 
 
 def _case(
@@ -88,6 +89,11 @@ def _case(
     )
 
 
+def _must_be_none(problems: list[Problem]) -> None:
+    if problems:
+        raise Invalid(tuple(problems))
+
+
 def _choice(text: str) -> Choice:
     if text not in list(Choice):
         raise Invalid((Problem(_("Velg for eller mot."), "choice"),))
@@ -99,6 +105,7 @@ def vote(
     request: Request,
     person: SignedIn,
     shell: PageShell,
+    *,
     desk: Desk,
     datasets: Datasets,
     application_id: str,
@@ -112,13 +119,15 @@ def vote(
         desk.vote(person, application_id, revision, _choice(choice), reason)
     except Invalid as refusal:
         typed = {"choice": [choice], "reason": [reason]}
-        return _case(request, person, shell, view, datasets, problems=refusal.problems, typed=typed, status=422)
+        return _case(
+            request, person, shell, view=view, datasets=datasets, problems=refusal.problems, typed=typed, status=422
+        )
     return shell.back(request, f"/cases/{application_id}", _("Stemmen din er registrert."))
 
 
 @router.post("/cases/{application_id}/decide")
 async def decide(
-    request: Request, person: SignedIn, shell: PageShell, desk: Desk, datasets: Datasets, application_id: str
+    request: Request, person: SignedIn, shell: PageShell, *, desk: Desk, datasets: Datasets, application_id: str
 ) -> Response:
     """Answer for the steward's data holder: `revision`, `choice`, `rho.<dataset>`, `conditions` (one a line), `reason`."""
     async with request.form(max_files=0) as form:
@@ -142,8 +151,7 @@ def _decide(  # noqa: PLR0917 - the endpoint's own arguments
         if name.startswith("rho.") and (rho := rho_micro(form.text(name), name, problems)) is not None:
             granted[DatasetId(name.removeprefix("rho."))] = rho
     try:
-        if problems:
-            raise Invalid(tuple(problems))
+        _must_be_none(problems)
         desk.decide(
             person,
             application_id,
@@ -154,7 +162,9 @@ def _decide(  # noqa: PLR0917 - the endpoint's own arguments
             reason=form.text("reason"),
         )
     except Invalid as refusal:
-        return _case(request, person, shell, view, datasets, problems=refusal.problems, typed=fields, status=422)
+        return _case(
+            request, person, shell, view=view, datasets=datasets, problems=refusal.problems, typed=fields, status=422
+        )
     return shell.back(request, f"/cases/{application_id}", _("Avgjørelsen er registrert."))
 
 
@@ -163,6 +173,7 @@ def conflict(
     request: Request,
     person: SignedIn,
     shell: PageShell,
+    *,
     desk: Desk,
     application_id: str,
     reason: Annotated[str, Form()] = "",
@@ -180,6 +191,7 @@ def give_back(
     request: Request,
     person: SignedIn,
     shell: PageShell,
+    *,
     desk: Desk,
     datasets: Datasets,
     application_id: str,
@@ -191,5 +203,5 @@ def give_back(
         desk.return_(person, application_id, reason)
     except Invalid as refusal:
         problems = tuple(Problem(p.message, "return_reason", p.row, p.params) for p in refusal.problems)
-        return _case(request, person, shell, view, datasets, problems=problems, status=422)
+        return _case(request, person, shell, view=view, datasets=datasets, problems=problems, status=422)
     return shell.back(request, f"/cases/{application_id}", _("Søknaden er sendt tilbake til søkeren."))

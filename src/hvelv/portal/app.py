@@ -1,6 +1,7 @@
 """The portal as an ASGI app: routes, access, refusals as pages, and the guard around it all."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -84,7 +85,7 @@ def _answer(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _malformed(request: Request, error: Exception) -> Response:
-        fields: list[Any] = error.errors() if isinstance(error, RequestValidationError) else []
+        fields: Sequence[Any] = error.errors() if isinstance(error, RequestValidationError) else []
         places = (".".join(str(part) for part in e["loc"][1:]) for e in fields)
         problems = tuple(Problem(_("Feltet har en verdi som ikke kan brukes."), place) for place in places)
         return await _page(request, Invalid(problems))

@@ -44,6 +44,7 @@ def _page(
     request: Request,
     person: Person,
     shell: PageShell,
+    *,
     database: Database,
     newest: int,
     verdicts: Sequence[tuple[str, int | None, Sequence[str]]] = (),
@@ -69,7 +70,7 @@ def audit(
     newest: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:
     """Show the latest events."""
-    return _page(request, person, shell, database, newest)
+    return _page(request, person, shell, database=database, newest=newest)
 
 
 @router.post("/audit/verify")
@@ -83,4 +84,4 @@ def verify(request: Request, person: SignedIn, shell: PageShell, database: Regis
         verdicts.append(("custodian", answer.get("length", answer.get("events")), tuple(answer.get("faults", ()))))
     except Refusal:
         verdicts.append(("custodian", None, ()))
-    return _page(request, person, shell, database, 100, verdicts)
+    return _page(request, person, shell, database=database, newest=100, verdicts=verdicts)

@@ -19,7 +19,8 @@ from hvelv.portal.sessions import Sessions
 from hvelv.portal.sign_in import SignIn
 from hvelv.portal.wiring import Wiring
 from hvelv.requests.adapters.custodian import LinkedOffice
-from hvelv.requests.adapters.store import SqlApplicationRows, SqlProjectRows
+from hvelv.requests.adapters.store import SqlApplicationRows
+from hvelv.requests.adapters.store_projects import SqlProjectRows
 from hvelv.requests.service.applications import Applications
 from hvelv.requests.service.projects import Projects
 from hvelv.requests.service.register import Register
@@ -37,7 +38,7 @@ def build(settings: Settings, secrets: Secrets) -> Wiring:
         token=secrets.read("portal_api_token"),
     )
     session_key = secrets.read("session_key").encode()
-    people = People(database, clock)
+    people = People(database)
     catalogue = Catalogue(database, SqlCatalogueRows(), TantivyIndex)
     office, project_rows = LinkedOffice(custodian), SqlProjectRows()
     applications = Applications(

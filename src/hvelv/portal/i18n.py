@@ -104,8 +104,13 @@ class Language:
         return numbers.format_percent(share, locale=self.locale, format=pattern)
 
     def date(self, value: date | datetime | str | None) -> str:
-        """Return a day, written out."""
-        day = date.fromisoformat(value[:10]) if isinstance(value, str) and value else value
+        """Return a day, written out; a text that is no date is shown as it is."""
+        if isinstance(value, str) and value:
+            try:
+                value = date.fromisoformat(value[:10])
+            except ValueError:
+                return str(value)
+        day = None if isinstance(value, str) else value
         return dates.format_date(day, "long", locale=self.locale) if day else "–"
 
     def moment(self, value: datetime | str | None) -> str:

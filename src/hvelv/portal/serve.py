@@ -1,5 +1,6 @@
 """The portal's process: the pages on TCP and the inner door on its socket, stopped together."""
 
+from hvelv.kernel.clock import SystemClock
 from hvelv.kernel.secret import Secrets
 from hvelv.kernel.serving import Door
 from hvelv.kernel.serving import serve as serve_doors
@@ -15,6 +16,6 @@ def serve(settings: Settings) -> None:
     serve_doors(
         (
             Door(create_app(wiring), host=settings.host, port=settings.portal_port),
-            Door(create_internal(wiring.people), socket=settings.run_dir / "portal-internal" / "sock"),
+            Door(create_internal(wiring.people, SystemClock()), socket=settings.run_dir / "portal-internal" / "sock"),
         )
     )

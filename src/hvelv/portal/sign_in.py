@@ -153,7 +153,6 @@ def sign_out(request: Request, keeper: Keeper) -> Response:
 
 @router.post("/settings")
 def settings(
-    request: Request,
     keeper: Keeper,
     lang: Annotated[str, Form()] = "",
     scheme: Annotated[str, Form()] = "",

@@ -1,6 +1,7 @@
 """The services that the portal's pages stand on. `building.build` is where their adapters are chosen."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from hvelv.catalog.service.catalogue import Catalogue
@@ -24,8 +25,8 @@ class People(Protocol):
         """Return a person, active or not, or None."""
         ...
 
-    def check(self, person: str, password: str, otp: str) -> Person:
-        """Return the person whose password and code these are. Raises `Denied`, in the same words for every reason."""
+    def check(self, person: str, password: str, otp: str, now: datetime) -> Person | None:
+        """Return the person whose password and code these are, None for every reason why not."""
         ...
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tests.fakes import MemoryStore
 
 from hvelv.kernel.clock import SetClock
 from hvelv.kernel.database import Database, custodian
@@ -24,6 +23,7 @@ from hvelv.privacy.domain.schema import Column, Schema
 from hvelv.privacy.service.desk import Desk
 from hvelv.privacy.service.extraction import Extract
 from hvelv.privacy.service.releases import SourceVersion
+from tests.fakes import MemoryStore
 
 KEK = base64.urlsafe_b64encode(bytes(range(32))).decode()
 VERSION = "c0ffee"
@@ -144,7 +144,7 @@ class Permits:
 class Versions:
     """A stand-in for the catalogue's index: one version."""
 
-    def version(self, dataset: str, content_hash: str) -> SourceVersion:  # noqa: ARG002
+    def version(self, dataset: str, content_hash: str) -> SourceVersion:
         return SourceVersion(labs_schema(), "vault", "labs.parquet")
 
 

@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import insert, text, update
 from sqlalchemy.exc import IntegrityError
-from tests.builders_privacy import DATASET, PERSON, PROJECT, a_query, a_working_world, a_world
 
 from hvelv.kernel.errors import Denied, Invalid, NotFound, NotPossible, Refusal, Unavailable
 from hvelv.privacy.adapters.noise import OpenDPNoise
 from hvelv.privacy.adapters.store import AllocationRow, ChargeRow
 from hvelv.privacy.service.accounts import KeyTaken, Overdrawn, spent_on
+from tests.builders_privacy import DATASET, PERSON, PROJECT, a_query, a_working_world, a_world
 
 REQUESTS, ALLOWANCE, PRICE = 16, 10, 1_000
 

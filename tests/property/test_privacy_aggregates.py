@@ -70,7 +70,9 @@ def check_neighbours(persons, away, plan):
 @pytest.mark.attack("DP14")
 @FEW
 @given(people, st.data(), KEYS, WHERE, st.integers(1, 4), st.integers(1, 4))
-def test_one_person_moves_no_vector_further_than_its_sensitivity(persons, data, by, where, max_rows, max_groups):
+def test_one_person_moves_no_vector_further_than_its_sensitivity(  # noqa: PLR0917 - drawn by position
+    persons, data, by, where, max_rows, max_groups
+):
     plan = a_plan(by=by, where=where, measures=MEASURES, max_rows=max_rows, max_groups=max_groups)
 
     check_neighbours(persons, data.draw(st.sampled_from(sorted(persons))), plan)

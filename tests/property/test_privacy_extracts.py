@@ -67,8 +67,7 @@ def test_exactly_the_permitted_rows_and_columns_of_those_who_have_not_objected(s
 
     table, _raw = extracted(rows, columns=columns, objectors=sorted(away), where=where)
 
-    wanted = [name for name in labs_schema().permitted(columns).columns]
-    names = [column.name for column in wanted]
+    names = [column.name for column in labs_schema().permitted(columns).columns]
     assert table.column_names == ["pid", *names]
     expected = [row for row in rows if row["person_number"] not in away and (not where or row["age"] >= 40)]
     found = table.drop_columns(["pid"]).to_pylist()

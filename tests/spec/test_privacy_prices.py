@@ -3,9 +3,9 @@
 import math
 
 import pytest
-from tests.builders_privacy import a_plan
 
 from hvelv.privacy.domain.accounting import doses, micro, sensitivity, split, value_of
+from tests.builders_privacy import a_plan
 
 
 def a_measure(kind, low, high):

@@ -4,13 +4,13 @@ import json
 import time
 
 import pytest
-from tests.builders_privacy import EXTRACT_SCHEMA, a_query
 
 from hvelv.kernel.errors import Invalid
 from hvelv.privacy.domain.documents import document_from
 from hvelv.privacy.domain.plan import plan
 from hvelv.privacy.domain.query import query_from, rho_from
 from hvelv.privacy.service.releases import key_from
+from tests.builders_privacy import EXTRACT_SCHEMA, a_query
 
 COUNT = {"kind": "count"}
 

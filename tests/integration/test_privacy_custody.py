@@ -1,0 +1,168 @@
+"""Keys, objections, published extracts and jobs, on both databases."""
+
+import json
+
+import pyarrow.parquet as pq
+import pytest
+from sqlalchemy import text
+
+from hvelv.kernel.errors import Denied, Invalid, NotPossible, Unavailable
+from hvelv.privacy.service.jobs import JobState
+from hvelv.privacy.service.keys import project_key
+from tests.builders_privacy import DATASET, PERSON, PROJECT, a_person_number, a_working_world, a_world, some_rows
+
+
+@pytest.fixture
+def world(database_url, tmp_path):
+    world = a_world(database_url, tmp_path)
+    world.open_project()
+    yield world
+    world.database.close()
+
+
+def everything_in(world):
+    """Return all text in all of privacy's and the audit's tables."""
+    with world.database.reading() as session:
+        names = [name for name in world.database.metadata.tables if name.startswith(("privacy_", "audit_"))]
+        return "".join(str(session.execute(text(f"SELECT * FROM {name}")).all()) for name in names)  # noqa: S608
+
+
+def objection(number, **changes):
+    return {"person_number": a_person_number(number), "scope": "all", "since": "2026-01-01"} | changes
+
+
+def test_a_projects_key_is_made_once_and_kept_wrapped(world):
+    key = world.desk.keys.opened(project_key(PROJECT))
+
+    world.open_project()
+
+    assert world.desk.keys.opened(project_key(PROJECT)) == key
+    assert len(key) == 32
+    assert key.hex() not in everything_in(world)
+    assert world.actions().count("key.made") == 1
+
+
+def test_a_destroyed_key_is_gone_for_good(world):
+    with world.database.transaction() as unit:
+        world.desk.projects.destroy(unit, PROJECT, "office")
+
+    with pytest.raises(NotPossible):
+        world.desk.keys.opened(project_key(PROJECT))
+    world.open_project()
+    with pytest.raises(NotPossible):
+        world.desk.keys.opened(project_key(PROJECT))
+    assert "key.destroyed" in world.actions()
+
+
+def test_a_rolled_back_permit_leaves_no_key_and_no_allocation(world):
+    with pytest.raises(RuntimeError), world.database.transaction() as unit:
+        world.desk.projects.open(unit, "p-two", {DATASET: 10}, "office")
+        raise RuntimeError
+
+    assert world.desk.accounts.allocations("p-two") == []
+    with pytest.raises(NotPossible):
+        world.desk.keys.opened(project_key("p-two"))
+
+
+def test_objections_are_counted_and_nobodys_number_is_kept(world):
+    rows = [objection(1), objection(2), objection(2, scope=DATASET), objection(1)]
+
+    assert world.desk.optouts.take_in(rows, "registrar") == {"added": 3, "known": 1}
+    assert world.desk.optouts.take_in(rows, "registrar") == {"added": 0, "known": 4}
+
+    kept = everything_in(world)
+    for number in (1, 2):
+        digits = a_person_number(number)
+        assert digits not in kept
+        assert digits.encode().hex() not in kept
+        assert digits[::-1] not in kept
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"person_number": "0181011234"}, "person_number"),
+        ({"person_number": 1810112345}, "person_number"),
+        ({"scope": ""}, "scope"),
+        ({"since": "yesterday"}, "since"),
+        ({"since": None}, "since"),
+    ],
+)
+def test_one_bad_objection_stops_the_import_and_is_named_by_its_row(world, changes, field):
+    with pytest.raises(Invalid) as refusal:
+        world.desk.optouts.take_in([objection(1), objection(2, **changes)], "registrar")
+
+    assert [(p.field, p.row) for p in refusal.value.problems] == [(field, 2)]
+    assert "0181011234" not in json.dumps(refusal.value.as_dict())
+    assert world.desk.optouts.take_in([objection(1)], "registrar") == {"added": 1, "known": 0}
+
+
+def test_who_objected_is_in_no_extract_from_the_day_it_holds(world):
+    world.desk.optouts.take_in(
+        [objection(1), objection(2, scope=DATASET), objection(3, scope="another"), objection(4, since="2030-01-01")],
+        "registrar",
+    )
+
+    extract = world.provision(rows=some_rows(10))
+
+    assert extract.persons == 8
+
+
+def test_an_extract_is_published_once_and_never_replaced(world):
+    extract = world.provision()
+
+    assert world.provision() == extract
+    with pytest.raises(NotPossible):
+        world.provision(rows=some_rows(5))
+    assert world.actions().count("extract.published") == 1
+
+
+def test_a_session_gets_the_extracts_own_bytes_and_it_is_written_down(world):
+    extract = world.provision()
+    permission = world.permits.permission(PROJECT, PERSON)
+
+    _extract, path = world.desk.extracts.handed_out(permission, "labs")
+
+    assert pq.read_table(path).num_rows == extract.rows
+    assert world.actions()[-1] == "extract.read"
+
+
+def test_changed_bytes_in_the_store_are_not_used(world):
+    world.provision()
+    world.store.objects[PROJECT, "labs.parquet"] += b" "
+
+    with pytest.raises(Unavailable):
+        world.desk.extracts.handed_out(world.permits.permission(PROJECT, PERSON), "labs")
+    assert not list((world.folder / "cache").glob("*"))
+
+
+def test_a_stranger_gets_nothing(world):
+    with pytest.raises(Denied):
+        world.desk.releases.quote(PROJECT, "stranger", {}, 1)
+
+
+def test_a_job_goes_its_way_and_stays_done(world):
+    jobs = world.desk.jobs
+    with world.database.transaction() as unit:
+        jobs.queue(unit, "job-1", "provision", PROJECT)
+        jobs.queue(unit, "job-1", "provision", PROJECT)
+
+    assert [job.id for job in jobs.unfinished()] == ["job-1"]
+    assert jobs.started("job-1", 4).attempts == 1
+    assert jobs.advanced("job-1", 2, "Leser").step == 2
+    assert jobs.failed("job-1", "Lageret svarer ikke").state is JobState.FAILED
+    assert jobs.again("job-1").state is JobState.QUEUED
+    assert jobs.started("job-1", 4).attempts == 2
+    assert jobs.done("job-1").state is JobState.DONE
+    assert jobs.advanced("job-1", 1, "for sent").state is JobState.DONE
+    assert jobs.unfinished() == []
+    assert jobs.newest(PROJECT) == jobs.job("job-1")
+
+
+def test_the_way_from_source_to_answer(database_url, tmp_path):
+    world = a_working_world(database_url, tmp_path)
+
+    answer = world.release(by=[], max_rows=3)
+
+    assert len(answer["rows"]) == 1
+    world.database.close()

@@ -1,0 +1,119 @@
+"""The two HTTP doors, as the gateway and the portal use them."""
+
+import asyncio
+import io
+import json
+
+import httpx
+import pyarrow.parquet as pq
+import pytest
+from fastapi import FastAPI
+
+from hvelv.kernel.link import ACTOR
+from hvelv.kernel.web import answer_refusals
+from hvelv.privacy.pages import lab_api, projects_api
+from hvelv.privacy.pages.documents import PROJECT as PROJECT_HEADER
+from tests.builders_privacy import DATASET, PERSON, PROJECT, a_person_number, a_query, a_working_world
+
+HEADERS = {ACTOR: PERSON, PROJECT_HEADER: PROJECT}
+
+
+class Door:
+    """A client that speaks to the app without a network."""
+
+    def __init__(self, app):
+        self.app = app
+
+    def ask(self, method, path, *, headers=None, **kwargs):
+        async def once():
+            transport = httpx.ASGITransport(self.app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://custodian", headers=HEADERS) as client:
+                return await client.request(method, path, headers=headers, **kwargs)
+
+        return asyncio.run(once())
+
+    def get(self, path, **kwargs):
+        return self.ask("GET", path, **kwargs)
+
+    def post(self, path, **kwargs):
+        return self.ask("POST", path, **kwargs)
+
+
+@pytest.fixture
+def door(tmp_path):
+    world = a_working_world(f"sqlite:///{tmp_path}/test.sqlite", tmp_path)
+    app = FastAPI()
+    app.state.privacy = world.desk
+    app.include_router(lab_api.router)
+    app.include_router(projects_api.router)
+    answer_refusals(app)
+    yield Door(app)
+    world.database.close()
+
+
+def an_order(**changes):
+    return {"query": a_query(), "rho_micro": 1_000, "idempotency_key": "request-0001"} | changes
+
+
+def test_a_session_reads_its_data(door):
+    answer = door.get("/lab/datasets/labs/data")
+
+    assert answer.status_code == 200
+    assert pq.read_table(io.BytesIO(answer.content)).column_names[0] == "pid"
+
+
+def test_a_quote_then_a_release_then_the_list(door):
+    quote = door.post("/lab/quotes", json={"query": a_query(), "rho_micro": 1_000}).json()
+    release = door.post("/lab/releases", json=an_order()).json()
+
+    assert quote["measures"][0]["error95"] == release["rows"][0]["error95"]["count"]
+    assert door.get(f"/lab/releases/{release['id']}").json() == release
+    assert [row["id"] for row in door.get("/lab/releases").json()] == [release["id"]]
+    assert door.post("/lab/releases", json=an_order()).json() == release
+
+
+@pytest.mark.parametrize("path", ["/lab/datasets/labs/data", "/lab/releases", "/lab/releases/rel-1"])
+@pytest.mark.parametrize("missing", [{ACTOR: ""}, {PROJECT_HEADER: ""}, {ACTOR: "stranger"}])
+def test_nobody_reads_without_a_permit(door, path, missing):
+    assert door.get(path, headers=missing).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/lab/quotes", "/lab/releases"])
+@pytest.mark.parametrize("missing", [{ACTOR: ""}, {PROJECT_HEADER: ""}, {ACTOR: "stranger"}])
+def test_nobody_asks_without_a_permit(door, path, missing):
+    assert door.post(path, json=an_order(), headers=missing).status_code == 403
+
+
+@pytest.mark.attack("DS02")
+@pytest.mark.parametrize("path", ["/lab/quotes", "/lab/releases", "/opt-outs/import"])
+@pytest.mark.parametrize("raw", [b"", b"[]", b"[" * 60_000, b'{"a":1,"a":2}', b'{"query":NaN}', b"\xff", b"{}"])
+def test_hostile_bodies_are_answered_with_a_refusal(door, path, raw):
+    answer = door.post(path, content=raw)
+
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "invalid"
+
+
+@pytest.mark.attack("DS02")
+def test_a_body_beyond_the_limit_is_not_read_to_its_end(door):
+    assert door.post("/lab/quotes", content=b" " * (1 << 20)).status_code == 422
+
+
+def test_an_overdrawn_release_says_what_is_left(door):
+    answer = door.post("/lab/releases", json=an_order(rho_micro=10_001))
+
+    assert answer.status_code == 409
+    assert answer.json()["params"] == {"spent": 0, "asked": 10_001, "left": 10_000}
+
+
+def test_the_portal_sees_budget_account_and_imports_objections(door):
+    door.post("/lab/releases", json=an_order())
+
+    view = door.get(f"/projects/{PROJECT}/privacy").json()
+    account = door.get(f"/datasets/{DATASET}/account").json()
+    rows = [{"person_number": a_person_number(1), "scope": "all", "since": "2026-01-01"}]
+
+    assert view["budget"][0]["spent"] == 1_000
+    assert (account["allotted"], account["cap"]) == (10_000, 100_000)
+    assert door.post("/opt-outs/import", json={"rows": rows}).json() == {"added": 1, "known": 0}
+    assert door.post("/opt-outs/import", content=json.dumps({"rows": "x"})).status_code == 422

@@ -34,7 +34,13 @@ ETC = {
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 }
 SCRATCH = ("/tmp", "/dev/shm")  # noqa: S108 - the sandbox's own
-GATHER = "bwrap --die-with-parent --dev-bind / / --tmpfs /mnt"
+GATHER = """set -e
+mount -t tmpfs -o mode=0755,nosuid,nodev none /mnt
+while [ "$1" != -- ]; do mkdir "/mnt/$1"; mount -o "bind,$2" "$3" "/mnt/$1"; shift 3; done
+shift
+mount -o remount,ro /mnt
+exec "$@"
+"""
 WALLS = "bwrap --unshare-all --unshare-user --disable-userns --die-with-parent --new-session --cap-drop ALL"
 FLOOR = "--dir /etc --dir /run --dir /opt/hvelv --ro-bind /usr /usr"
 MOUNTS = (  # name below /mnt, place inside, whether the session may write there
@@ -67,22 +73,24 @@ class Sandbox:
             "cfg": self.layout.config,
             "srv": self.layout.server_socket_dir,
             "workspace": self.layout.workspace,
-        } | {f"etc-{name}": self.layout.etc / name for name in ETC}
+            "etc": self.layout.etc,
+        }
 
     def _gather(self) -> list[str]:
-        """Return stage one: everything bound below /mnt, then the session's own user id and no rights."""
+        """Return stage one: everything bound below /mnt, then the session's own user id and no rights.
+
+        Every step becomes the next one. A process that stayed in between would be a root without CAP_KILL, whose death
+        the kernel does not pass on to the session's user: the sandbox would outlive the hub (tried with bubblewrap here).
+        """
         writable = {name for name, _place, may_write in MOUNTS if may_write}
         binds = [
             part
             for name, source in self._sources().items()
-            for part in ("--bind" if name in writable else "--ro-bind", str(source), f"/mnt/{name}")
+            for part in (name, "rw" if name in writable else "ro", str(source))
         ]
         drop = f"setpriv --reuid {self.uid} --regid {self.uid} --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs --"
-        return [
-            *GATHER.split(),
-            *(*binds, "--chdir", "/", "--"),
-            *drop.split(),
-        ]
+        unshare = ["unshare", "--mount", "--propagation", "private", "--", "/bin/sh", "-c", GATHER, "gather"]
+        return [*unshare, *binds, "--", *drop.split()]
 
     def _confine(self, seccomp: int) -> list[str]:
         """Return stage two: new namespaces of every kind, no capabilities, read-only but for two folders."""
@@ -92,7 +100,7 @@ class Sandbox:
         scratch = [part for place in SCRATCH for part in ("--size", str(self.limits.scratch), "--tmpfs", place)]
         links = [part for name in ("bin", "lib", "lib64", "sbin") for part in ("--symlink", f"usr/{name}", f"/{name}")]
         public = [part for path in PUBLIC_ETC for part in ("--ro-bind-try", path, path)]
-        own = [part for name in ETC for part in ("--ro-bind", sources[f"etc-{name}"], f"/etc/{name}")]
+        own = [part for name in ETC for part in ("--ro-bind", f"{sources['etc']}/{name}", f"/etc/{name}")]
         places = [
             part
             for name, place, may_write in MOUNTS
@@ -119,7 +127,7 @@ class Sandbox:
 
 def missing_tools(*, root: bool) -> list[str]:
     """Return the programs that sandboxes need and the machine lacks."""
-    wanted = ["bwrap", "prlimit", *(["setpriv"] if root else [])]
+    wanted = ["bwrap", "prlimit", *(["setpriv", "unshare", "mount"] if root else [])]
     return [name for name in wanted if shutil.which(name) is None]
 
 

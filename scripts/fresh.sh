@@ -15,6 +15,7 @@ steps=("$@")
 command -v debootstrap >/dev/null || { echo "fresh: apt-get install debootstrap" >&2; exit 1; }
 
 tree=$(mktemp -d "${TMPDIR:-/tmp}/hvelv-fresh.XXXXXX")
+chmod 755 "$tree" # as / is
 inside_repo=/home/hvelv
 trap '[ -n "${KEEP:-}" ] && echo "fresh: the tree is $tree" || rm -rf --one-file-system "$tree"' EXIT
 
@@ -40,8 +41,14 @@ done
 mkdir -p "$tree/old" "$tree$inside_repo"
 git clone --quiet --no-local "$here" "$tree$inside_repo"
 
-# Folders that pip is told to look in (file: addresses and find-links), shown inside under the same path.
-folders=$(python3 -m pip config list 2>/dev/null | grep -oE "(file://)?/[^' ]+" | sed 's|^file://||' | sort -u || true)
+# Folders that pip is told to look in (find-links, and file: indexes with the files beside them), shown inside as they are.
+configured=$(python3 -m pip config list 2>/dev/null || true)
+folders=$(
+    {
+        grep -oE "file:///[^' ]+" <<<"$configured" | sed 's|^file://||; s|/*$||; s|/[^/]*$||'
+        grep find-links <<<"$configured" | grep -oE "'/[^']+|[ ]/[^' ]+" | tr -d "' "
+    } | sort -u
+)
 environment=(HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 TERM=dumb)
 while IFS='=' read -r name _; do
     case $name in

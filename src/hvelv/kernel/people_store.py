@@ -87,6 +87,20 @@ class People:
             transaction.record(AuditEvent(actor, "person.added", person.id, {"roles": sorted(person.roles)}))
         return secret
 
+    def renew(self, actor: str, person: PersonId | str, password: str) -> str:
+        """Give a person a new password and a new secret for one-time codes, which is returned. Raises `NotFound`."""
+        secret = pyotp.random_base32()
+        with self._database.transaction() as transaction:
+            credential = transaction.session.get(CredentialRow, person)
+            if credential is None:
+                raise NotFound(_("Brukeren finnes ikke."))
+            credential.password_hash = self._hasher.hash(password)
+            credential.totp_secret = secret
+            credential.last_counter = 0
+            transaction.session.add(credential)
+            transaction.record(AuditEvent(actor, "person.credentials-renewed", credential.person))
+        return secret
+
     def deactivate(self, actor: str, person: PersonId | str) -> None:
         """End a person's rights. The rows stay: what they did is still theirs. Raises `NotFound`."""
         with self._database.transaction() as transaction:

@@ -1,5 +1,6 @@
 """The `hvelv` command."""
 
+import os
 import signal
 import sys
 import time
@@ -14,7 +15,7 @@ from rich.table import Table
 
 from hvelv.kernel.errors import Refusal
 from hvelv.kernel.settings import Settings
-from hvelv.operation import cli_audit, cli_demo, cli_optouts
+from hvelv.operation import cli_audit, cli_demo, cli_optouts, cli_users
 from hvelv.operation.environment import CONFIDENTIAL
 from hvelv.operation.trouble import Trouble
 
@@ -28,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Hvelv: a secure research enclave for health data. Settings: docs/settings.md. Running it: docs/operating.md.",
 )
+app.add_typer(cli_users.app, name="users")
 app.add_typer(cli_optouts.app, name="optouts")
 app.add_typer(cli_audit.app, name="audit")
 app.add_typer(cli_demo.app, name="demo")
@@ -163,6 +165,7 @@ def run(name: str) -> None:
 
 def main() -> None:
     """Run the command; what cannot be done is told in a sentence and exits with 1."""
+    os.umask(0o077)
     try:
         app()
     except Trouble as trouble:

@@ -12,17 +12,17 @@ app = typer.Typer(no_args_is_help=True, help="The audit trail.")
 @app.command()
 def verify() -> None:
     """Check every link of both chains; exit code 1 when one does not hold."""
-    from hvelv.operation.migrate import databases
+    from hvelv.operation.opened import opened
 
     broken = False
-    for name, database in databases(Settings()).items():
-        with database.reading() as session:
-            rows, faults = database.trail.length(session), database.trail.faults(session)
-        database.close()
-        broken = broken or bool(faults)
-        print(f"{name}: {rows} rows, {len(faults)} faults")
-        for fault in faults:
-            print(f"  {fault}")
+    with opened(Settings()) as databases:
+        for name, database in databases.items():
+            with database.reading() as session:
+                rows, faults = database.trail.length(session), database.trail.faults(session)
+            broken = broken or bool(faults)
+            print(f"{name}: {rows} rows, {len(faults)} faults")
+            for fault in faults:
+                print(f"  {fault}")
     if broken:
         raise typer.Exit(1)
     print("audit: ok")
@@ -35,14 +35,15 @@ def show(
     newest: Annotated[int, typer.Option(min=1, help="How many, the newest first.")] = 20,
 ) -> None:
     """Print the newest events of one side."""
-    from hvelv.operation.migrate import databases
+    from hvelv.operation.opened import opened
     from hvelv.operation.trouble import Trouble
 
-    both = databases(Settings())
-    if side not in both:
-        raise Trouble(f"There is no audit trail {side}.", f"There are {' and '.join(both)}.")
-    with both[side].reading() as session:
-        for row in both[side].trail.rows(session, newest=newest):
-            detail = " ".join(f"{key}={value}" for key, value in row.detail.items())
-            print(f"{row.seq:>6} {row.at:%Y-%m-%d %H:%M:%S} {row.actor} {row.action} {row.subject} {detail}".rstrip())
-    both[side].close()
+    with opened(Settings()) as databases:
+        if side not in databases:
+            raise Trouble(f"There is no audit trail {side}.", f"There are {' and '.join(databases)}.")
+        with databases[side].reading() as session:
+            for row in databases[side].trail.rows(session, newest=newest):
+                detail = " ".join(f"{key}={value}" for key, value in row.detail.items())
+                print(
+                    f"{row.seq:>6} {row.at:%Y-%m-%d %H:%M:%S} {row.actor} {row.action} {row.subject} {detail}".rstrip()
+                )

@@ -165,33 +165,39 @@ class Supervisor:
         self._transport = SupervisorTransport(USER, password, f"unix://{socket}")
         self._server: Any = ServerProxy("http://127.0.0.1", self._transport)
 
+    def _ask(self, question: str, *words: Any) -> Any:
+        try:
+            return getattr(self._server.supervisor, question)(*words)
+        finally:
+            if self._transport.connection is not None:  # it would be kept for a next question
+                self._transport.connection.close()
+                self._transport.connection = None
+
     def alive(self) -> bool:
         """Say whether a supervisor answers."""
         try:
-            self._server.supervisor.getState()
+            self._ask("getState")
         except (OSError, ProtocolError, Fault):
-            if self._transport.connection is not None:
-                self._transport.connection.close()
             return False
         return True
 
     def pid(self) -> int:
         """Return its process id."""
-        return int(self._server.supervisor.getPID())
+        return int(self._ask("getPID"))
 
     def states(self) -> list[State]:
         """Return what it says about each process."""
-        found = self._server.supervisor.getAllProcessInfo()
+        found = self._ask("getAllProcessInfo")
         return [State(p["name"], p["statename"], p["pid"], p["start"], p["exitstatus"]) for p in found]
 
     def start(self, name: str) -> None:
         """Have it start a process. Returns at once."""
-        self._server.supervisor.startProcess(name, False)
+        self._ask("startProcess", name, False)
 
     def stop(self, name: str) -> None:
         """Have it stop a process. Returns at once."""
         try:
-            self._server.supervisor.stopProcess(name, False)
+            self._ask("stopProcess", name, False)
         except Fault as fault:
             if fault.faultCode != NOT_RUNNING:
                 raise
@@ -199,7 +205,7 @@ class Supervisor:
     def shut_down(self) -> None:
         """Have it stop what still runs, and then itself."""
         try:
-            self._server.supervisor.shutdown()
+            self._ask("shutdown")
         except Fault as fault:
             if fault.faultCode != SHUTTING_DOWN:
                 raise

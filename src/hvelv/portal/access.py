@@ -34,6 +34,9 @@ def _of(*roles: Role, relation: str = "") -> Access:
 
 PUBLIC = Access(public=True)
 RESEARCHER = _of(Role.RESEARCHER, relation="applicant or member")
+VIEWER = _of(
+    Role.RESEARCHER, Role.STEWARD, Role.AUDITOR, relation="member, holder of a dataset in the permit, or auditor"
+)
 MEMBER = _of(Role.RESEARCHER, relation="member of the project's permit")
 STEWARD = _of(Role.STEWARD, relation="the dataset's holder")
 REVIEWER = _of(Role.ETHICS, Role.STEWARD, relation="committee, or holder of a dataset applied for")
@@ -70,9 +73,9 @@ ROUTES: Mapping[tuple[str, str], Access] = {
     ("POST", "/cases/{application_id}/decide"): _of(Role.STEWARD, relation="holder of a dataset applied for"),
     ("POST", "/cases/{application_id}/conflict"): REVIEWER,
     ("POST", "/cases/{application_id}/return"): REVIEWER,
-    ("GET", "/projects"): MEMBER,
-    ("GET", "/projects/{project_id}"): MEMBER,
-    ("GET", "/projects/{project_id}/progress"): MEMBER,
+    ("GET", "/projects"): VIEWER,
+    ("GET", "/projects/{project_id}"): VIEWER,
+    ("GET", "/projects/{project_id}/progress"): VIEWER,
     ("POST", "/projects/{project_id}/session"): MEMBER,
     ("GET", "/projects/{project_id}/session"): MEMBER,
     ("POST", "/projects/{project_id}/session/stop"): MEMBER,

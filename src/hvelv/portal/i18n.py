@@ -67,6 +67,8 @@ class Language:
             return value
         if isinstance(value, int | float):
             return self.number(value)
+        if isinstance(value, str):  # the name of a state, or a list of what can be done: msgids themselves
+            return ", ".join(translations(self.code).ugettext(part) if part else "" for part in value.split(", "))
         return self.pick(value) if isinstance(value, Mapping) else value
 
     def refusal(self, refusal: Refusal) -> tuple[str, str]:

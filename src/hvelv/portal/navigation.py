@@ -28,7 +28,7 @@ MENU: tuple[Entry, ...] = (
         "/projects",
         _("Prosjekter"),
         _("Åpne arbeidsrommet, se budsjett og hent utleveringer."),
-        frozenset({Role.RESEARCHER}),
+        frozenset({Role.RESEARCHER, Role.STEWARD, Role.AUDITOR}),
     ),
     Entry(
         "/cases",

@@ -83,9 +83,9 @@ class ProjectOpener(Protocol):
 
 
 class JobQueue(Protocol):
-    """Work for the worker; `hvelv.privacy.service.jobs.Jobs` is one."""
+    """Work for the worker, as rows that commit with the permit."""
 
-    def queue(self, unit: Transaction, job_id: str, kind: str, project: str) -> None: ...
+    def enqueue(self, unit: Transaction, kind: str, project: str) -> None: ...
 
 
 class Office:
@@ -207,7 +207,7 @@ class Office:
                 raise Refusal(_("Søknaden har allerede en tillatelse for en annen revisjon."), code="permit-exists")
             return known.signed
         self._opener.open(transaction, project, {d.dataset: d.rho_micro for d in permit.datasets}, actor)
-        self._jobs.queue(transaction, self._ids.new("job"), PROVISION, project)
+        self._jobs.enqueue(transaction, PROVISION, project)
         detail = {"project": project, "application": permit.application, "revision": permit.revision}
         transaction.record(AuditEvent(actor, "permit.issued", permit.id, detail))
         return signed

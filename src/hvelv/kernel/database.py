@@ -114,8 +114,7 @@ class Database:
     def reading(self) -> Iterator[Session]:
         """Begin a look at one consistent state; nothing is written."""
         with self.engine.connect().execution_options(read_only=True) as connection, Session(connection) as session:
-            yield session
-            session.rollback()
+            yield session  # closing it ends the look, and leaves what was read as it is
 
     def create_all(self) -> None:
         """Make all tables and triggers at once. For tests; an installation is migrated (hvelv.operation.migrate)."""

@@ -119,7 +119,7 @@ TESTS = _codes(
 )  # fmt: skip
 LABORATORY = [
     PERSON,
-    _variable("days", DAYS, "Days since entry", "date", "integer", unit="dager", low=-8000, high=8000),
+    _variable("days", DAYS, "Days since entry", "attribute", "integer", unit="dager", low=-8000, high=8000),
     _variable("test", "Prøve", "Test", "attribute", "string", categories=TESTS),
     _variable("value", "Prøvesvar", "Result", "sensitive", "decimal", low=0, high=14000, step=0.01, nullable=True),
 ]
@@ -131,7 +131,7 @@ EVENTS = _codes(
 )  # fmt: skip
 DIAGNOSES = [
     PERSON,
-    _variable("days", DAYS, "Days since entry", "date", "integer", unit="dager", low=-17000, high=8000),
+    _variable("days", DAYS, "Days since entry", "attribute", "integer", unit="dager", low=-17000, high=8000),
     _variable("event", "Diagnose", "Diagnosis", "sensitive", "string", categories=EVENTS),
 ]
 

@@ -10,12 +10,13 @@ import httpx
 import pyotp
 
 from hvelv.kernel.settings import Settings
+from hvelv.operation.trouble import Trouble
 
 SECONDS = 120.0
 CODE_PERIOD = 30
 
 
-class Unexpected(Exception):  # noqa: N818
+class Unexpected(Trouble):
     """A page answered other than a visitor expects; says which page and how."""
 
 

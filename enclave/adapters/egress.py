@@ -14,7 +14,7 @@ import aiohttp
 import yarl
 from aiohttp import web
 
-from hvelv.enclave.adapters.open_sessions import OpenSession
+from hvelv.enclave.adapters.open_sessions import EGRESS, OpenSession
 from hvelv.enclave.adapters.relay import chosen, client, send_on
 from hvelv.enclave.adapters.traffic import TrafficLog
 from hvelv.enclave.domain.policy import DROPPED_TO_CUSTODIAN, HOP_BY_HOP, may_ask_custodian, may_ask_hub
@@ -64,7 +64,7 @@ class Egress:
         app.router.add_route("*", "/{path:.*}", self._by_socket(session))
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await runner.setup()
-        for name in ("hub.sock", "lab.sock"):
+        for name in EGRESS:
             path = session.layout.egress / name
             with suppress(FileNotFoundError):
                 path.unlink()

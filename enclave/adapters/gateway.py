@@ -49,7 +49,8 @@ class Gateway:
         """Take up the session that is announced as `sid`; False when there is none, or it has no grant."""
         try:
             layout = self._layout(self.settings.run_dir / "sessions" / sid)
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError) as error:
+            self.log.line(None, "session-unreadable", sid=sid, why=type(error).__name__)
             return False
         session = await self.sessions.add(layout)
         self.log.line(session.name, "session-known")

@@ -14,6 +14,7 @@ from hvelv.enclave.adapters.relay import client_of_session
 from hvelv.enclave.domain.rights import RightsWatch
 from hvelv.enclave.domain.sessions import SessionLayout, SessionName
 
+EGRESS = ("hub.sock", "lab.sock")
 LOOK_EVERY = 2.0  # seconds between looks at whether it is time to ask
 
 
@@ -75,6 +76,9 @@ class OpenSession:
         await self.cut_off()
         if self.egress is not None:
             await self.egress.cleanup()
+            for name in EGRESS:
+                with suppress(OSError):
+                    (self.layout.egress / name).unlink()
         await self.client.close()
 
 

@@ -49,7 +49,7 @@ format: setup ## format the code
 	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .
 
 docs: setup ## write the generated pages anew
-	@scripts/docs.sh $(VENV)
+	@$(PY) -m hvelv.operation.reference
 
 bench: ready ## benchmarks; B=name for one
 	@$(PY) scripts/bench.py $(B)

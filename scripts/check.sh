@@ -19,7 +19,7 @@ step "lint" "$venv/bin/ruff" check --quiet .
 step "format" "$venv/bin/ruff" format --check --quiet .
 step "types" "$venv/bin/python" -m mypy -p hvelv
 step "import contracts" "$venv/bin/lint-imports"
-step "generated pages" scripts/docs.sh "$venv" --check
+step "generated pages" "$venv/bin/python" -m hvelv.operation.reference --check
 step "translations" "$venv/bin/python" -c '
 from hvelv.portal.translations import LOCALES, SOURCE, missing
 left = [f"{lang}: {line}" for lang in LOCALES if lang != SOURCE for line in missing(lang)]

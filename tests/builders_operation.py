@@ -12,6 +12,7 @@ from pathlib import Path
 from hvelv.kernel.settings import Settings
 from hvelv.operation.running import STORE_PORTS, taken
 
+EPHEMERAL = 32_768  # from here on the kernel gives ports to outgoing connections
 MARK = "HVELV_TEST_MARK"
 
 
@@ -19,7 +20,7 @@ def free_ports(count: int, *, far: int = 0) -> int:
     """Return the first of `count` neighbouring free ports; with `far`, those so much higher are free too."""
     source = random.SystemRandom()
     while True:
-        first = source.randrange(20_000, 29_000)
+        first = source.randrange(20_000, EPHEMERAL - far - count)
         if not any(taken(first + n + step) for n in range(count) for step in {0, far}):
             return first
 

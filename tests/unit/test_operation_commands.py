@@ -64,8 +64,13 @@ def test_doctor_says_what_running_without_root_loses(folder, monkeypatch):
 
 
 def test_the_page_of_settings_names_them_all_and_describes_each():
-    page = reference.page()
+    page = reference.settings_page()
 
     for name, field in Settings.model_fields.items():
         assert f"`HVELV_{name.upper()}`" in page
         assert field.description in page
+
+
+@pytest.mark.parametrize("name", reference.PAGES)
+def test_a_generated_page_is_current(name):
+    assert (reference.DOCS / name).read_text() == reference.PAGES[name](), "run `make docs`"

@@ -21,7 +21,7 @@ class Process:
     needs: tuple[str, ...] = ()
     ports: tuple[str, ...] = ()
     """The settings that name the ports it listens on."""
-    patience: int = 90
+    patience: int = 180
     """Seconds it may take until it answers, on a slow and busy machine."""
     grace: int = 5
     """Seconds between being asked to stop and being killed. The last ones to stop have to fit below `DOWN_SECONDS`."""
@@ -86,7 +86,6 @@ TABLE = (
         needs=("custodian", "gateway"),
         ports=("hub_port", "hub_api_port", "proxy_api_port"),
         address="hub_url",
-        patience=120,
     ),
 )
 

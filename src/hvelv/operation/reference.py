@@ -1,27 +1,29 @@
-"""The page docs/settings.md, from the descriptions in the settings themselves: `python -m hvelv.operation.reference`."""
+"""The pages in docs/ that are made from the code: `python -m hvelv.operation.reference [--check]`."""
 
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pydantic_core import PydanticUndefined
 
 from hvelv.kernel.settings import Settings
+from hvelv.requests.domain import reference as lifecycles
 
-PAGE = Path(__file__).parents[3] / "docs" / "settings.md"
+DOCS = Path(__file__).parents[3] / "docs"
 HEAD = """# Settings
 
 Every setting can be given in the environment under the name below, or in a TOML file (named by `HVELV_CONFIG`) under the
 same name in small letters without `HVELV_`. The environment wins. `hvelv settings` prints those in force.
 
-<!-- Made by `make docs` from src/hvelv/kernel/settings.py. -->
+Generated from `src/hvelv/kernel/settings.py` by `make docs`; do not edit.
 
 | name | default | what it does |
 |---|---|---|
 """
 
 
-def page() -> str:
-    """Return the page's text."""
+def settings_page() -> str:
+    """Return the page of settings."""
     lines = []
     for name, field in Settings.model_fields.items():
         default = field.get_default()
@@ -34,15 +36,29 @@ def _shown(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+PAGES: Mapping[str, Callable[[], str]] = {
+    "settings.md": settings_page,
+    "reference/lifecycle.md": lifecycles.render,
+}
+"""Path below docs/ → what makes it."""
+
+
 def main(arguments: list[str]) -> int:
-    """Write the page; with `--check`, only say whether it is current (1 when not)."""
-    if "--check" not in arguments:
-        PAGE.write_text(page())
-        return 0
-    if PAGE.exists() and PAGE.read_text() == page():
-        return 0
-    print(f"{PAGE.name} is not current: run `make docs`")
-    return 1
+    """Write the pages; with `--check`, only say which are not current (1 when one is not)."""
+    stale = [name for name, make in PAGES.items() if not _current(DOCS / name, make())]
+    if "--check" in arguments:
+        for name in stale:
+            print(f"docs/{name} is not current: run `make docs`")
+        return int(bool(stale))
+    for name in stale:
+        (DOCS / name).parent.mkdir(parents=True, exist_ok=True)
+        (DOCS / name).write_text(PAGES[name]())
+        print(f"docs/{name} written")
+    return 0
+
+
+def _current(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text() == text
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def run(name: str, settings: Settings) -> None:
     scratch = settings.domain_dir(process.domain) / "tmp"
     scratch.mkdir(exist_ok=True)
     tempfile.tempdir = os.environ["TMPDIR"] = str(scratch)
-    (settings.domain_dir(process.domain) / f"{name}.ready").unlink(missing_ok=True)  # a note from an earlier start
+    (settings.domain_dir(process.domain) / f"{name}.ready").unlink(missing_ok=True)  # a note of an earlier start
     if name in USES_PREFECT:  # before anything imports prefect, which reads the environment once
         os.environ.update(prefect_environment(settings, process.domain))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")

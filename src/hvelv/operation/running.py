@@ -141,6 +141,8 @@ def _start_all(settings: Settings, wanted: Sequence[Process], say: Say) -> None:
         for one in waiting:
             needs = [progress[need] for need in one.process.needs if need in progress]
             if not one.started and all(need.ready for need in needs):
+                note = settings.domain_dir(one.process.domain) / f"{one.process.name}.ready"
+                note.unlink(missing_ok=True)  # an earlier start's
                 supervisor.start(one.process.name)
                 one.started = time.monotonic()
         states = {state.name: state.state for state in supervisor.states()}

@@ -510,7 +510,7 @@ def a_portal(folder: Path, **settings: Any) -> Portal:
     index_ = StubProjects(projects)
     key = b"k" * 32
     wiring = Wiring(
-        settings=Settings(data_dir=folder, **settings),
+        settings=Settings(data_dir=Path("/nowhere"), **settings),
         session_key=key,
         registry=database,
         sign_in=SignIn(Sessions(database, clock, key), Directory(people), rooms),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hvelv.catalog.domain.words import NUMERIC, ValueType
+from hvelv.catalog.domain.words import ValueType
 from hvelv.catalog.pages.suggestion import Suggestion
 from hvelv.kernel.errors import Invalid, Problem, _
 
@@ -107,8 +107,6 @@ def from_form(fields: Mapping[str, str]) -> dict[str, Any]:
             continue  # a row left empty is no variable
         kind = reading.text(f"type{row}")
         numbers = {name: reading.number(f"{name}{row}") for name in NUMBERS}
-        if kind in NUMERIC and numbers["step"] is None:
-            numbers["step"] = 1 if kind == ValueType.INTEGER else None
         variables.append(
             {
                 "name": reading.text(f"name{row}"),

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hvelv.catalog.pages import browse, publish, selection
 from hvelv.enclave.pages import exports, rooms
@@ -63,6 +64,7 @@ def create_app(wiring: Wiring) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     _answer(app)
+    app.add_middleware(Faults)
     app.add_middleware(
         Guard, guarded=Guarded(wiring.settings.portal_url, wiring.settings.hub_url, wiring.settings.upload_limit)
     )
@@ -94,10 +96,30 @@ def _answer(app: FastAPI) -> None:
     async def _http(request: Request, error: Exception) -> Response:
         return await _page(request, _from_status(getattr(error, "status_code", 500)))
 
-    @app.exception_handler(Exception)
-    async def _broken(request: Request, error: Exception) -> Response:
-        log.error("%s %s failed: %s", request.method, request.scope.get("route"), type(error).__name__, exc_info=error)
-        return await _page(request, _from_status(500))
+
+class Faults:
+    """Answers what nobody foresaw with a page. Stands inside the guard, so that this page has its headers too."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on; show the page for a fault unless an answer has begun."""
+        begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        except Exception as error:
+            if begun or scope["type"] != "http":
+                raise
+            log.exception("%s failed: %s", scope["method"], type(error).__name__)
+            answer = await _page(Request(scope, receive), _from_status(500))
+            await answer(scope, receive, send)
 
 
 async def _page(request: Request, refusal: Exception) -> Response:

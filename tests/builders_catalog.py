@@ -1,12 +1,17 @@
 """Declarations, files and datasets for tests."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
+from fastapi import FastAPI
+
 from hvelv.catalog.domain.dataset import DataHolder, Dataset, DatasetVersion
 from hvelv.catalog.domain.declaration import Declaration
 from hvelv.kernel.ids import DatasetId, HolderId, PersonId
+from hvelv.kernel.link import ACTOR
 
 FIRST = (3, 7, 6, 1, 8, 9, 4, 5, 2)
 SECOND = (5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
@@ -91,3 +96,19 @@ def a_version(dataset: str = "d-liver", mark: str = "1", **changes: Any) -> Data
 
 def a_dataset(dataset: str = "d-liver", holder: str = "h-lab", **changes: Any) -> Dataset:
     return Dataset(DatasetId(dataset), a_holder(holder), (a_version(dataset, **changes),))
+
+
+class Caller:
+    """Asks an app as another process of the platform would."""
+
+    def __init__(self, app: FastAPI, actor: str = "") -> None:
+        self.app = app
+        self._headers = {ACTOR: actor} if actor else {}
+
+    def __call__(self, method: str, path: str, **more: Any) -> httpx.Response:
+        async def ask() -> httpx.Response:
+            transport = httpx.ASGITransport(self.app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://door", headers=self._headers) as client:
+                return await client.request(method, path, **more)
+
+        return asyncio.run(ask())

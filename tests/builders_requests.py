@@ -194,6 +194,10 @@ class House:
             self.applications.vote(member, app, revision, Choice.FOR)
         return app
 
+    def close(self) -> None:
+        self.registry.close()
+        self.custodian.close()
+
     def events(self, database: Database | None = None) -> list[tuple[str, str]]:
         database = database or self.registry
         with database.reading() as session:

@@ -9,11 +9,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.builders_catalog import NUMBERS, a_declaration, a_file, a_row
 
 from hvelv.catalog.adapters.faults import MOST_TOLD
 from hvelv.catalog.adapters.reading import FileReader
 from hvelv.catalog.domain.uploads import MASK, Checked
+from tests.builders_catalog import NUMBERS, a_declaration, a_file, a_row
 
 
 def read(tmp_path: Path, content: str | bytes, target: Path | None = None, **changes: object) -> Checked:

@@ -1,5 +1,6 @@
 """The road from a draft to a permit, with the portal's and the custodian's services joined."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -35,8 +36,10 @@ from tests.builders_requests import (
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
-    return a_house(tmp_path)
+def house(tmp_path: Path) -> Iterator[House]:
+    made = a_house(tmp_path)
+    yield made
+    made.close()
 
 
 def test_an_approval_becomes_a_signed_permit_and_a_project(house: House) -> None:

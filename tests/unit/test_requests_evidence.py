@@ -1,7 +1,7 @@
 """The office judges evidence for itself: each way of forging it is refused."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +44,10 @@ def issue(house: House, document: dict[str, Any]) -> Signed:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
-    return a_house(tmp_path)
+def house(tmp_path: Path) -> Iterator[House]:
+    made = a_house(tmp_path)
+    yield made
+    made.close()
 
 
 def test_sound_evidence_gives_one_permit_however_often_it_is_asked(house: House) -> None:

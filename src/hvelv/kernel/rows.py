@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, SQLModel
 
@@ -21,7 +22,7 @@ def insert_once(session: Session, row: SQLModel) -> bool:
     session.flush()
     try:
         with session.begin_nested():
-            session.add(row)
+            session.execute(insert(type(row)).values(row.model_dump()))
     except IntegrityError:
         return False
     return True

@@ -16,7 +16,7 @@ from hvelv.enclave.adapters import seccomp
 from hvelv.enclave.adapters.cgroups import Cgroups
 from hvelv.enclave.adapters.grants import GrantDoor, NoAnswer, NoGrant
 from hvelv.enclave.adapters.rooms import control_socket, make_folders, remove_folders
-from hvelv.enclave.adapters.sandbox import ENVIRONMENT, CannotConfineError, Sandbox, check_environment, missing_tools
+from hvelv.enclave.adapters.sandbox import CannotConfineError, Sandbox, check_environment, missing_tools
 from hvelv.enclave.adapters.uids import UidTable
 from hvelv.enclave.adapters.unix_http import asking
 from hvelv.enclave.domain.rights import RightsWatch
@@ -145,7 +145,7 @@ class EnclaveSpawner(LocalProcessSpawner):  # type: ignore[misc]
         check_environment(environment)
         await self._grant()
         uid = self._uid() if root else None
-        make_folders(self.layout, uid)
+        await asyncio.to_thread(make_folders, self.layout, uid)
         try:
             await self._tell_gateway("PUT")
             self.port = self.settings.gateway_port
@@ -163,11 +163,16 @@ class EnclaveSpawner(LocalProcessSpawner):  # type: ignore[misc]
         return table.uid_of(self.session)
 
     async def poll(self) -> int | None:
-        """Return None while the session runs and may run; end it at once when its right has ended."""
+        """Return None while the session runs and may run; end it at once when its right has ended.
+
+        The spawner's state is left for the hub to clear: with it goes the session's token, and the hub must still know
+        the token to revoke it. (LocalProcessSpawner clears it here, and leaves a valid token behind.)
+        """
         if self.proc is None:
             return 0
-        status: int | None = await super().poll()
+        status: int | None = self.proc.poll()
         if status is not None:
+            self.proc = None  # type: ignore[assignment]
             self.log.warning("session %s ended by itself, status %s: %s", self.session.sid, status, self._last_words())
             await self._leave_nothing()
             return status
@@ -192,20 +197,16 @@ class EnclaveSpawner(LocalProcessSpawner):  # type: ignore[misc]
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
             await asyncio.to_thread(process.wait, self.kill_timeout)
-        self.clear_state()
         await self._leave_nothing()
 
     async def _leave_nothing(self) -> None:
         sid = self.session.sid
         if self._groups.available:
-            if not self._groups.kill(sid):
+            if not await asyncio.to_thread(self._groups.kill, sid):
                 self.log.error("session %s: processes that could not be killed", sid)
-            self._groups.remove(sid)
+            await asyncio.to_thread(self._groups.remove, sid)
         try:
             await self._tell_gateway("DELETE")
         except httpx.HTTPError as error:
             self.log.warning("session %s: the gateway was not told of its end (%s)", sid, type(error).__name__)
-        remove_folders(self.layout)
-
-
-__all__ = ["ENVIRONMENT", "EnclaveSpawner", "layout_of", "limits_of", "start_sandbox"]
+        await asyncio.to_thread(remove_folders, self.layout)

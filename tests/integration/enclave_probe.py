@@ -1,3 +1,4 @@
+# ruff: noqa: PTH, SIM115, S103 - small and plain on purpose: this runs inside, tries things that must fail, and needs no library
 """Runs inside a sandbox, tries what must not work, and prints what came of it as JSON. Needs the standard library only."""
 
 import ctypes
@@ -64,7 +65,9 @@ found["network"] = {
 }  # fmt: skip
 found["host ports"] = {str(port): connect(V4, TCP, ("127.0.0.1", port)) for port in OUTSIDE.get("ports", [])}
 found["abstract"] = connect(socket.AF_UNIX, TCP, "\0" + OUTSIDE.get("abstract", "none"))
-found["families"] = {str(family): attempt(lambda family=family: socket.socket(family, TCP)) for family in (17, 38, 40, 29, 31, 44)}
+found["families"] = {
+    str(family): attempt(lambda family=family: socket.socket(family, TCP)) for family in (17, 38, 40, 29, 31, 44)
+}
 found["interfaces"] = [name for _, name in socket.if_nameindex()]
 found["root"] = sorted(os.listdir("/"))
 found["home"] = sorted(os.listdir("/home")) if os.path.exists("/home") else []

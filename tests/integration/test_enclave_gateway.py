@@ -17,15 +17,15 @@ from typing import Any
 
 import pytest
 from aiohttp import WSMsgType, web
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
 from hvelv.enclave.adapters.gateway import serve
 from hvelv.enclave.adapters.rooms import control_socket, make_folders, remove_folders
 from hvelv.enclave.adapters.spawner import layout_of
 from hvelv.enclave.adapters.traffic import TrafficLog
 from hvelv.enclave.domain import rights
 from hvelv.enclave.domain.sessions import SessionLayout, SessionName
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
-
 from tests.builders_enclave import ROOT, UID, Installation, a_data_dir, an_installation, wait_for
 
 pytestmark = pytest.mark.integration
@@ -54,7 +54,13 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(str(self.path))
 
 
-def ask(connection: http.client.HTTPConnection, method: str, path: str, body: Any = None, headers: list[tuple[str, str]] = ()) -> Answer:
+def ask(
+    connection: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    body: Any = None,
+    headers: list[tuple[str, str]] = (),
+) -> Answer:
     """Send exactly these bytes of a path and these headers: no client in between tidies them up."""
     try:
         connection.putrequest(method, path, skip_accept_encoding=True)
@@ -131,7 +137,9 @@ class Desk:
         layout = layout_of(self.at.settings, name)
         make_folders(layout, None)
         self.at.servers.on_socket(FakeServer().app(), layout.server_socket)
-        assert ask(UnixConnection(control_socket(self.at.settings.run_dir)), "PUT", f"/sessions/{name.sid}").status == 204
+        assert (
+            ask(UnixConnection(control_socket(self.at.settings.run_dir)), "PUT", f"/sessions/{name.sid}").status == 204
+        )
         return layout
 
     def browse(self, path: str, method: str = "GET", **headers: str) -> Answer:
@@ -196,7 +204,9 @@ def test_the_socket_says_who_asks_and_nothing_in_the_request_can(desk, kari, ola
     assert (seen["x-hvelv-actor"], seen["x-hvelv-project"]) == (["ola"], ["p-bbbbbbbbbb"])
 
 
-@pytest.mark.parametrize("path", ["/grants/kari/p-aaaaaaaaaa", "/lab/../grants/a/b", "/lab/%2e%2e/grants/a/b", "//lab/x", "/health", "/lab"])
+@pytest.mark.parametrize(
+    "path", ["/grants/kari/p-aaaaaaaaaa", "/lab/../grants/a/b", "/lab/%2e%2e/grants/a/b", "//lab/x", "/health", "/lab"]
+)
 def test_of_the_custodian_a_session_reaches_the_lab_only(desk, kari, path):
     before = len(desk.at.custodian.seen)
     assert ask(UnixConnection(kari.egress / "lab.sock"), "GET", path).status == 403
@@ -229,7 +239,11 @@ def test_the_hub_answers_a_session_three_questions_only(desk, kari, method, path
 
 def test_the_hubs_own_three_are_passed_on(desk, kari):
     # no hub runs here, so what is let through finds nobody
-    for method, path in (("GET", "/hub/api/user"), ("POST", "/hub/api/oauth2/token"), ("POST", "/hub/api/users/kari/activity")):
+    for method, path in (
+        ("GET", "/hub/api/user"),
+        ("POST", "/hub/api/oauth2/token"),
+        ("POST", "/hub/api/users/kari/activity"),
+    ):
         assert ask(UnixConnection(kari.egress / "hub.sock"), method, path).status == 503
 
 
@@ -249,7 +263,12 @@ def test_a_session_gets_its_own_cookies_and_no_token(desk, kari):
 
 @pytest.mark.attack("BR10")
 def test_every_answer_has_our_headers_and_none_of_the_sessions_own(desk, kari):
-    for path, status in ((KARI.prefix + "lab", 200), (KARI.prefix + "files/x", 403), ("/user/nobody/p-x/lab", 503), ("/", 404)):
+    for path, status in (
+        (KARI.prefix + "lab", 200),
+        (KARI.prefix + "files/x", 403),
+        ("/user/nobody/p-x/lab", 503),
+        ("/", 404),
+    ):
         answer = desk.browse(path)
         assert answer.status == status
         assert answer.headers.get_all("Content-Security-Policy")[0].startswith("default-src 'self'; script-src 'self'")
@@ -264,7 +283,16 @@ def test_every_answer_has_our_headers_and_none_of_the_sessions_own(desk, kari):
 
 @pytest.mark.attack("BR08")
 @pytest.mark.parametrize(
-    "tail", ["files/a.csv", "%66iles/a", "//files/a", "lab/%2e%2e/files/a", "nbconvert/html/a", "api/contents/a?download=1", "api/terminals"]
+    "tail",
+    [
+        "files/a.csv",
+        "%66iles/a",
+        "//files/a",
+        "lab/%2e%2e/files/a",
+        "nbconvert/html/a",
+        "api/contents/a?download=1",
+        "api/terminals",
+    ],
 )
 def test_downloads_are_refused_before_they_reach_the_session(desk, kari, tail):
     assert desk.browse(KARI.prefix + tail).status == 403
@@ -379,14 +407,27 @@ TRY = "import socket,sys; s=socket.socket(socket.AF_UNIX); s.settimeout(3); s.co
 
 
 def as_user(uid: int, code: str, *args: str, **popen: Any) -> "subprocess.Popen[str]":
-    argv = ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups", "/usr/bin/python3", "-c", code, *args]
+    argv = [
+        "setpriv",
+        "--reuid",
+        str(uid),
+        "--regid",
+        str(uid),
+        "--clear-groups",
+        "/usr/bin/python3",
+        "-c",
+        code,
+        *args,
+    ]
     return subprocess.Popen(argv, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **popen)
 
 
 @pytest.mark.skipif(not ROOT or shutil.which("setpriv") is None, reason="needs root")
 def test_as_users_of_their_own_gateway_and_session_reach_each_other_and_no_others():
     gateway, kari, ola = 190_002, UID, UID + 1
-    if subprocess.run(["setpriv", "--reuid", str(gateway), "--clear-groups", "test", "-r", __file__], check=False).returncode:
+    if subprocess.run(
+        ["setpriv", "--reuid", str(gateway), "--clear-groups", "test", "-r", __file__], check=False
+    ).returncode:
         pytest.skip("the checkout lies where only root can read it")
     with a_data_dir(0o711) as data_dir, an_installation(data_dir) as at:
         run = at.settings.run_dir
@@ -406,7 +447,10 @@ def test_as_users_of_their_own_gateway_and_session_reach_each_other_and_no_other
         for name, uid in ((KARI, kari), (OLA, ola)):
             layouts[name] = layout_of(at.settings, name)
             make_folders(layouts[name], uid)
-            assert ask(UnixConnection(control_socket(run)), "PUT", f"/sessions/{name.sid}").status == 204, (at.log_of("gateway"), at.custodian.asked)
+            assert ask(UnixConnection(control_socket(run)), "PUT", f"/sessions/{name.sid}").status == 204, (
+                at.log_of("gateway"),
+                at.custodian.asked,
+            )
         mine, others = layouts[KARI].egress / "lab.sock", layouts[OLA].egress / "lab.sock"
         assert (mine.stat().st_uid, mine.stat().st_gid, mine.stat().st_mode & 0o777) == (gateway, kari, 0o660)
         # by the path on the host a session's user cannot even come near: it has its own folder bound instead

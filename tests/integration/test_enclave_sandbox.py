@@ -11,10 +11,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
 from hvelv.enclave.adapters.cgroups import Cgroups
 from hvelv.enclave.adapters.rooms import sweep
 from hvelv.enclave.domain.sessions import SessionLimits
-
 from tests.builders_enclave import ROOT, UID, SandboxBench, a_data_dir, need_sandbox, wait_for
 
 pytestmark = pytest.mark.integration
@@ -53,7 +53,9 @@ def seen(bench) -> SimpleNamespace:
                 "/run/podman/podman.sock", "/run/dbus/system_bus_socket", "/etc/shadow", "/mnt", "/sys/fs/cgroup", "/boot", "/srv",
             ],
         }  # fmt: skip
-        process = bench.start(sandbox, "/opt/hvelv/env/bin/python", "-c", PROBE, json.dumps(outside), env={"TOKEN": "s3cret"})
+        process = bench.start(
+            sandbox, "/opt/hvelv/env/bin/python", "-c", PROBE, json.dumps(outside), env={"TOKEN": "s3cret"}
+        )
         out, _ = process.communicate(timeout=90)
         bench.end(sandbox, process)
     assert process.returncode == 0, out
@@ -62,7 +64,17 @@ def seen(bench) -> SimpleNamespace:
 
 @pytest.mark.attack("SB03")
 def test_no_packet_finds_a_way_out(seen):
-    unreachable = {"ENETUNREACH", "EACCES", "EPERM", "EADDRNOTAVAIL", "EPROTONOSUPPORT", "gaierror", "EAI_AGAIN", "-3", "-2"}
+    unreachable = {
+        "ENETUNREACH",
+        "EACCES",
+        "EPERM",
+        "EADDRNOTAVAIL",
+        "EPROTONOSUPPORT",
+        "gaierror",
+        "EAI_AGAIN",
+        "-3",
+        "-2",
+    }
     reached = {what: how for what, how in seen.network.items() if how not in unreachable}
     assert not reached
     assert seen.interfaces == ["lo"]
@@ -98,7 +110,7 @@ def test_host_processes_are_out_of_sight_and_reach(seen):
 
 @pytest.mark.attack("SB01")
 def test_only_workspace_scratch_and_socket_folder_can_be_written(seen):
-    assert {how for how in seen.write.values()} <= {"EROFS", "EACCES"}, seen.write
+    assert set(seen.write.values()) <= {"EROFS", "EACCES"}, seen.write
     assert set(seen.writable.values()) == {"ok"}
     assert "ok" not in seen.replace.values()
 
@@ -120,7 +132,11 @@ def test_there_is_no_right_to_take_up(seen):
 
 @pytest.mark.attack("SB06")
 def test_calls_into_the_kernels_back_rooms_are_refused(seen):
-    allowed = {call: how for call, how in seen.calls.items() if how not in {"EPERM", "EAFNOSUPPORT", "ENOSYS", "ENOSPC", "EINVAL"}}
+    allowed = {
+        call: how
+        for call, how in seen.calls.items()
+        if how not in {"EPERM", "EAFNOSUPPORT", "ENOSYS", "ENOSPC", "EINVAL"}
+    }
     assert not allowed
     sure = {"ptrace attach", "ptrace seize", "process_vm_readv", "keyctl", "add_key", "bpf", "io_uring_setup", "perf_event_open",
             "unshare user", "mount", "userfaultfd", "setns"}  # fmt: skip
@@ -135,7 +151,9 @@ def test_no_core_is_dumped_and_no_secret_is_an_argument(seen):
 
 
 def test_the_lab_is_there(bench):
-    ran = bench.run("import hvelv.enclave.lab as lab, hvelv, os; print(sorted(os.listdir(list(hvelv.__path__)[0])), repr(lab.project))")
+    ran = bench.run(
+        "import hvelv.enclave.lab as lab, hvelv, os; print(sorted(os.listdir(list(hvelv.__path__)[0])), repr(lab.project))"
+    )
     assert ran.status == 0, ran.out
     assert "['enclave']" in ran.out
     assert "uten forbindelse" in ran.out
@@ -238,7 +256,9 @@ def test_without_root_the_same_walls_stand(bench, tmp_path_factory):
     """The one-stage form, run by an ordinary user: what an installation without root has."""
     with a_data_dir(0o711) as data_dir:
         data_dir.mkdir(mode=0o755)
-        if subprocess.run(["setpriv", "--reuid", "65534", "--clear-groups", "test", "-r", __file__], check=False).returncode:
+        if subprocess.run(
+            ["setpriv", "--reuid", "65534", "--clear-groups", "test", "-r", __file__], check=False
+        ).returncode:
             pytest.skip("the checkout lies where only root can read it")
         script = (
             "import sys; sys.path.insert(0, sys.argv[1]); import os; import builders_enclave as b; from pathlib import Path\n"
@@ -249,5 +269,12 @@ def test_without_root_the_same_walls_stand(bench, tmp_path_factory):
         import sys
 
         argv = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", sys.executable, "-c", script]
-        done = subprocess.run([*argv, str(Path(__file__).parents[1]), str(data_dir)], capture_output=True, text=True, check=False, cwd="/", env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"})
+        done = subprocess.run(
+            [*argv, str(Path(__file__).parents[1]), str(data_dir)],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd="/",
+            env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"},
+        )
         assert done.stdout.strip() == "1000 [(1, 'lo')] []", done.stdout + done.stderr

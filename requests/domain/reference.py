@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from typing import TypeVar
 
 from hvelv.requests.domain.lifecycle import LIFECYCLE, Action, State
 from hvelv.requests.domain.permissions import MAY, Relation
-from hvelv.requests.domain.permit import PERMIT_LIFECYCLE
+from hvelv.requests.domain.permit import PERMIT_LIFECYCLE, PermitState
 from hvelv.requests.domain.permit_rights import PERMIT_MAY
 
 HEAD = """# Lifecycles and permissions
@@ -20,10 +21,14 @@ interest: not in the project, not in the same department as anyone in it, and no
 """
 
 
-def _diagram(lifecycle: Mapping[StrEnum, Mapping[StrEnum, StrEnum]], first: StrEnum) -> list[str]:
+S = TypeVar("S", bound=StrEnum)
+A = TypeVar("A", bound=StrEnum)
+
+
+def _diagram(lifecycle: Mapping[S, Mapping[A, S]], first: S) -> list[str]:
     lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {first}"]
     for state, ways in lifecycle.items():
-        by_target: dict[StrEnum, list[str]] = {}
+        by_target: dict[S, list[str]] = {}
         for action, target in ways.items():
             by_target.setdefault(target, []).append(action.value)
         lines += [f"    {state} --> {target}: {', '.join(actions)}" for target, actions in by_target.items()]
@@ -48,8 +53,6 @@ def _actions(actions: Iterable[StrEnum], order: type[StrEnum]) -> str:
 
 def render() -> str:
     """Return the page as Markdown with Mermaid diagrams."""
-    applications: Mapping[StrEnum, Mapping[StrEnum, StrEnum]] = {s: dict(ways) for s, ways in LIFECYCLE.items()}
-    permits: Mapping[StrEnum, Mapping[StrEnum, StrEnum]] = {s: dict(ways) for s, ways in PERMIT_LIFECYCLE.items()}
     relations = [relation for relation in Relation if relation is not Relation.STRANGER]
     may = (
         (f"`{state}`", *(_actions(MAY.get((state, relation), ()), Action) for relation in relations)) for state in State
@@ -61,7 +64,7 @@ def render() -> str:
         HEAD,
         "## An application's life",
         "",
-        *_diagram(applications, State.DRAFT),
+        *_diagram(LIFECYCLE, State.DRAFT),
         RULES,
         "## Who may do what to an application",
         "",
@@ -71,7 +74,7 @@ def render() -> str:
         "",
         "## A permit's life",
         "",
-        *_diagram(permits, next(iter(permits))),
+        *_diagram(PERMIT_LIFECYCLE, PermitState.ACTIVE),
         "",
         "`amend` is what a new version does, `expire` what the calendar does.",
         "",

@@ -6,34 +6,26 @@ the first `max_rows` rows in each of the first `max_groups` cells count. Nothing
 file whose order is wrong is refused, because there a person could count twice.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import numba
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from hvelv.kernel.errors import Unavailable, _
+from hvelv.privacy.adapters.compiled import compiled
 from hvelv.privacy.adapters.predicates import Mask, Positions, numbers, positions, rows_meeting
 from hvelv.privacy.domain.plan import Part, Plan
 from hvelv.privacy.domain.schema import PSEUDONYM
 
-BATCH = 1 << 18
+BATCH = 1 << 16
 MOST_ROWS = 2**31  # with values below 2^31 units no sum leaves 63 bits
 
 Vector = NDArray[np.int64]
-
-
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile `function`, keeping the machine code on disk where there is a place for it."""
-    try:
-        return cast("Callable[..., Any]", numba.njit(cache=True)(function))
-    except RuntimeError:  # no folder that this process may write to
-        return cast("Callable[..., Any]", numba.njit(function))
 
 
 def _add_runs(  # noqa: PLR0917 - compiled, where names are not kept
@@ -68,7 +60,7 @@ def _add_runs(  # noqa: PLR0917 - compiled, where names are not kept
     return True
 
 
-add_runs = _compiled(_add_runs)
+add_runs = compiled(_add_runs)
 
 
 @dataclass
@@ -116,6 +108,9 @@ def contribution(part: Part, column: dict[str, Any]) -> Vector | int:
     values, there = numbers(column[part.column.name])
     if part.kind == "present":
         return there.astype(np.int64)
+    if values.dtype.kind == "i" and part.step == 1:
+        whole = np.clip(values, part.low, part.high) - part.origin
+        return np.where(there, whole, 0).astype(np.int64)
     near = np.clip(np.where(there, values, 0) / float(part.step), part.low - 1.0, part.high + 1.0)
     units = np.clip(np.rint(near).astype(np.int64), part.low, part.high) - part.origin
     return np.where(there, units, 0)

@@ -26,6 +26,7 @@ COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge,
 }
 NOWHERE = -1
+WIDEST = 1 << 16  # range of integer codes up to which a lookup table is made
 
 
 def numbers(array: Any) -> tuple[NDArray[Any], Mask]:
@@ -85,10 +86,23 @@ def positions(key: Key, array: Any) -> Positions:
         return np.array([*(place.get(word, NOWHERE) for word in words), NOWHERE], dtype=np.int64)[where]
     values, there = numbers(array)
     codes = np.array([int(code) for code in key.codes], dtype=np.int64)
+    if codes.max() - codes.min() < WIDEST:
+        return _looked_up(values, there, codes)
     order = np.argsort(codes, kind="stable")
     at = np.minimum(np.searchsorted(codes[order], values), len(codes) - 1)
     found = order[at]
     return np.where(there & (codes[found] == values), found, NOWHERE)
+
+
+def _looked_up(values: NDArray[Any], there: Mask, codes: Positions) -> Positions:
+    """Return the codes' positions by a table from the lowest code to the highest."""
+    low, high = codes.min(), codes.max()
+    table = np.full(high - low + 1, NOWHERE, dtype=np.int64)
+    table[codes - low] = np.arange(len(codes))
+    near = np.clip(values, low, high)
+    found: Positions = table[near - low]
+    found[~there | (near != values)] = NOWHERE
+    return found
 
 
 def _in_bins(key: Key, array: Any) -> Positions:

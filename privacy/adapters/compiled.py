@@ -1,0 +1,14 @@
+"""Loops over rows, compiled to machine code."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import numba
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile `function` at its first call, keeping the machine code on disk where there is a place for it."""
+    try:
+        return cast("Callable[..., Any]", numba.njit(cache=True)(function))
+    except RuntimeError:  # no folder that this process may write to
+        return cast("Callable[..., Any]", numba.njit(function))

@@ -179,7 +179,7 @@ class StubDoor:
     def call(self, method: str, path: str, *, actor: str = "", json: Any = None) -> Any:
         self.asked.append((method, path, actor))
         if path.startswith("/audit/verify"):
-            return {"length": 7, "faults": []}
+            return {"rows": 7, "faults": []}
         if path.startswith("/audit/events"):
             return [
                 {
@@ -234,7 +234,7 @@ PRIVACY: dict[str, Any] = {
         {
             "dataset": "ds-0001",
             "table": "lab_values",
-            "state": "ready",
+            "state": "published",
             "rows": 400123,
             "persons": 17549,
             "hash": "d" * 64,

@@ -18,7 +18,7 @@ from hvelv.requests.domain.permit import PermitState
 from hvelv.requests.service.projects import Project, Projects
 
 router = APIRouter()
-WORKING = frozenset({"queued", "scheduled", "pending", "running", "starting"})
+WORKING = frozenset({"queued", "running"})
 
 
 class Door(Protocol):
@@ -120,7 +120,7 @@ def _room(hub: Rooms, person: Person, found: Project, silent: list[Refusal]) -> 
 
 def _progress(privacy: dict[str, Any]) -> dict[str, Any]:
     job = privacy.get("job") or None
-    return {"privacy": privacy, "job": job, "working": str((job or {}).get("state", "")).lower() in WORKING}
+    return {"privacy": privacy, "job": job, "working": (job or {}).get("state") in WORKING}
 
 
 @router.get("/projects/{project_id}/progress")

@@ -81,7 +81,7 @@ def verify(request: Request, person: SignedIn, shell: PageShell, database: Regis
     verdicts: list[tuple[str, int | None, Sequence[str]]] = [("registry", *own)]
     try:
         answer = request.app.state.custodian.call("GET", "/audit/verify", actor=person.id) or {}
-        verdicts.append(("custodian", answer.get("length", answer.get("events")), tuple(answer.get("faults", ()))))
+        verdicts.append(("custodian", answer.get("rows"), tuple(answer.get("faults", ()))))
     except Refusal:
         verdicts.append(("custodian", None, ()))
     return _page(request, person, shell, database=database, newest=100, verdicts=verdicts)

@@ -49,13 +49,9 @@ LABELS: Mapping[str, Mapping[str, str]] = {
     },
     "job": {
         "queued": _("I kø"),
-        "scheduled": _("I kø"),
-        "pending": _("I kø"),
         "running": _("Pågår"),
         "done": _("Ferdig"),
-        "finished": _("Ferdig"),
-        "completed": _("Ferdig"),
-        "ready": _("Klart"),
+        "published": _("Klart"),
         "failed": _("Feilet"),
     },
     "room": {
@@ -93,9 +89,7 @@ COLOURS: Mapping[str, Mapping[str, str]] = {
     "job": {
         "running": "info",
         "done": "success",
-        "finished": "success",
-        "completed": "success",
-        "ready": "success",
+        "published": "success",
         "failed": "danger",
     },
     "room": {"opening": "info", "open": "success", "closing": "warning"},

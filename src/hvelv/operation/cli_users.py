@@ -3,15 +3,17 @@
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hvelv.kernel.ids import HolderId, PersonId
 from hvelv.kernel.people import Person, Role
-from hvelv.kernel.people_store import People
 from hvelv.kernel.settings import Settings
 from hvelv.operation.trouble import Trouble
+
+if TYPE_CHECKING:
+    from hvelv.kernel.people_store import People
 
 ACTOR = "operator"
 PASSWORD_BYTES = 12  # 96 bits: nobody is meant to remember it, a password manager is
@@ -21,7 +23,8 @@ Name = Annotated[str, typer.Argument(metavar="ID", help="The name they sign in w
 
 
 @contextmanager
-def _people() -> Iterator[People]:
+def _people() -> "Iterator[People]":
+    from hvelv.kernel.people_store import People
     from hvelv.operation.domains import prepare_folders
     from hvelv.operation.opened import opened
     from hvelv.operation.running import migrate

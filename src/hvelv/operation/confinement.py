@@ -15,8 +15,6 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
-
 from hvelv.kernel.settings import Settings
 from hvelv.operation.domains import CUSTODIAN, MEETINGS, PORTAL, STAYS_ROOT, separated, user_of
 from hvelv.operation.trouble import Trouble
@@ -111,6 +109,8 @@ def _database_folders(settings: Settings, domain: str) -> Iterator[Path]:
     url = {PORTAL: settings.registry_url, CUSTODIAN: settings.custodian_url}.get(domain)
     if url is None:
         return
+    from sqlalchemy.engine import make_url
+
     parsed = make_url(url)
     place = parsed.query.get("host") if parsed.get_backend_name() == "postgresql" else parsed.database
     if not isinstance(place, str) or not place.startswith("/"):

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from hvelv.enclave.adapters.cgroups import Cgroups
 from hvelv.enclave.adapters.rooms import make_folders, remove_folders
-from hvelv.enclave.adapters.sandbox import Sandbox, check_environment
+from hvelv.enclave.adapters.sandbox import SESSION_FILES, Sandbox, check_environment
 from hvelv.enclave.adapters.spawner import INSIDE, start_sandbox
 from hvelv.enclave.domain.sessions import SessionLayout, SessionLimits, SessionName
 
@@ -35,7 +35,7 @@ def answers(path: Path) -> bool:
         connection.sock = socket.socket(socket.AF_UNIX)
         connection.sock.connect(str(path))
         connection.request("GET", "/api")
-        return connection.getresponse().status == http.HTTPStatus.OK
+        return connection.getresponse().status < http.HTTPStatus.INTERNAL_SERVER_ERROR  # it listens, whatever it says
     except OSError:
         return False
     finally:
@@ -85,7 +85,7 @@ def plain(root: Path) -> float:
     home.mkdir()
     env = INSIDE | {
         "HOME": str(home),
-        "JUPYTER_CONFIG_DIR": str(home),
+        "JUPYTER_CONFIG_DIR": str(SESSION_FILES),
         "JUPYTER_RUNTIME_DIR": str(home / "rt"),
         "JUPYTER_DATA_DIR": str(home / "d"),
     }

@@ -1,4 +1,5 @@
-# ruff: noqa: PTH, SIM115, S103 - small and plain on purpose: this runs inside, tries things that must fail, and needs no library
+# ruff: noqa: PTH101, PTH104, PTH110, PTH123, PTH208, SIM115, S103
+# Small and plain on purpose: this runs inside, tries things that must fail, and needs no library.
 """Runs inside a sandbox, tries what must not work, and prints what came of it as JSON. Needs the standard library only."""
 
 import ctypes

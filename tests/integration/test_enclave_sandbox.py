@@ -120,6 +120,9 @@ def test_server_configuration_kernels_and_packages_cannot_be_changed(seen):
     places = [path for path in seen.write if path.startswith(("/etc/jupyter", "/opt/hvelv/env"))]
     assert len(places) >= 6
     assert {seen.write[path] for path in places} <= {"EROFS", "EACCES"}
+    # new files: refused by the mount, not by an owner, who without root would be the session's own user
+    new = [path for path in seen.write if path.endswith(("/x", ".pth"))]
+    assert {path: seen.write[path] for path in new if seen.write[path] != "EROFS"} == {}
 
 
 @pytest.mark.attack("SB06")

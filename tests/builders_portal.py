@@ -64,6 +64,7 @@ PEOPLE = {
         Person(PersonId("stine"), "Stine Forvalter", frozenset({Role.STEWARD}), HolderId("lab")),
         Person(PersonId("tor"), "Tor Forvalter", frozenset({Role.STEWARD}), HolderId("pop")),
         Person(PersonId("rita"), "Rita Revisor", frozenset({Role.AUDITOR})),
+        Person(PersonId("duo"), "Duo Begge", frozenset({Role.AUDITOR, Role.RESEARCHER})),
         Person(PersonId("anna"), "Anna Drift", frozenset({Role.ADMIN})),
         Person(PersonId("borte"), "Borte Vekk", frozenset({Role.RESEARCHER}), active=False),
     )

@@ -10,8 +10,6 @@ from hvelv.kernel.people import Role
 from hvelv.portal.access import ROUTES, Access
 from tests.builders_portal import PEOPLE, a_portal
 
-SEES_ANOTHERS_THINGS = {"rita"}  # an auditor sees projects and cases, as the relation says
-
 
 @pytest.fixture(scope="module")
 def portal(tmp_path_factory):
@@ -92,11 +90,14 @@ def body(answer):
 
 
 @pytest.mark.attack("PZ01")
+@pytest.mark.parametrize("person", ["rita", "duo"])  # duo is a researcher too, so that the route itself is open
 @pytest.mark.parametrize("path", ["/projects/p-0001/session", "/projects/p-0001/session/stop"])
-def test_an_auditor_sees_a_project_but_has_no_room_in_it(portal, path):
+def test_an_auditor_sees_a_project_but_has_no_room_in_it(portal, person, path):
     before = dict(portal.rooms.states)
+    browser = portal.browser(person)
 
-    assert portal.browser("rita").post(path).status_code == 403
+    assert browser.get("/projects/p-0001").status_code == 200
+    assert browser.post(path).status_code == 403
     assert portal.rooms.states == before
 
 

@@ -103,6 +103,27 @@ def test_what_people_write_is_shown_and_never_run(portal):
         assert "49" not in re.findall(r"onerror=alert\(1\)&gt;(.{0,3})", text)
 
 
+@pytest.mark.attack("PZ10")
+def test_what_a_steward_writes_is_shown_and_never_run(portal):
+    evil = '"><script>alert(1)</script>'
+    portal.vault.files["up-9"] = b"ok"
+    fields = {
+        "title_nb": evil,
+        "table": evil,
+        "keywords": evil,
+        "rho": evil,
+        "file": evil,
+        "name.0": evil,
+        "categories.0": evil,
+    }
+
+    for sent in (fields, {"declaration": evil}, {"declaration": json.dumps({"title": {"nb": evil}})}):
+        page = portal.browser("stine").post("/publish/uploads/up-9", data=sent | {"action": "check"})
+        assert page.status_code == 422
+        assert "alert(1)" in page.text
+        assert "<script>alert" not in page.text
+
+
 def test_a_refusal_says_what_happened_and_what_to_do_in_the_readers_language(portal):
     browser = portal.browser("ola")
     browser.cookies.set("lang", "en")

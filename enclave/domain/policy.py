@@ -223,7 +223,7 @@ def session_headers(portal: str) -> dict[str, str]:
         "Referrer-Policy": "same-origin",
         "X-DNS-Prefetch-Control": "off",
         "Cross-Origin-Opener-Policy": "same-origin",
-        "Permissions-Policy": "camera=(), microphone=(), display-capture=(), geolocation=(), usb=(), serial=(), bluetooth=()",
+        "Permissions-Policy": "camera=(), microphone=(), display-capture=(), geolocation=(), usb=(), serial=()",
     }
 
 

@@ -6,7 +6,9 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
 from hvelv.catalog.pages.browse import Picks
+from hvelv.catalog.service.selections import Selections
 from hvelv.kernel.errors import _
+from hvelv.kernel.people import Person
 from hvelv.kernel.web import PageShell, SignedIn
 
 router = APIRouter()
@@ -17,6 +19,12 @@ WAYS_BACK = ("/catalogue", "/datasets/", HERE)
 def _way_back(path: str) -> str:
     inside = path.startswith(WAYS_BACK) and path.isprintable() and "\\" not in path
     return path if inside else HERE
+
+
+def _others(picks: Selections, person: Person, dataset: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what is picked from `dataset` beside `names`."""
+    mine = (s.variables for s in picks.of(person) if s.dataset.id == dataset)
+    return tuple(v.name for variables in mine for v in variables if v.name not in names)
 
 
 @router.get("/selection")
@@ -46,9 +54,10 @@ def change(
         case "remove":
             picks.remove(person, dataset, *names)
         case "set":
-            picks.remove(person, dataset)
-            if names:
+            if names:  # first, so that nothing is put back when one of them cannot be picked
                 picks.add(person, dataset, *names)
+            if others := _others(picks, person, dataset, names):
+                picks.remove(person, dataset, *others)
         case _:
             if names:
                 picks.add(person, dataset, *names)

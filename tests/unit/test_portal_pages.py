@@ -177,6 +177,9 @@ def test_a_selection_is_set_added_to_and_emptied(portal):
     )
     browser.post("/selection", data={"action": "add", "dataset": "ds-0002", "variable": ["sex", "value"]})
     assert browser.get("/selection").text.count("checked>") == 3
+    refused = browser.post("/selection", data={"action": "set", "dataset": "ds-0001", "variable": ["person"]})
+    assert refused.status_code == 409
+    assert browser.get("/selection").text.count("checked>") == 3
     browser.post("/selection", data={"action": "clear"})
     assert "Utvalget er tomt" in browser.get("/selection").text
 

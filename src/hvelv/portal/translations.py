@@ -58,6 +58,7 @@ def _translated(catalog: Catalog, msgid: str) -> bool:
 def renew(lang: str) -> int:
     """Write the catalogue of `lang` anew with every msgid in use, keeping what is translated; return how many are not."""
     old, new = _catalog(lang), Catalog(locale=LOCALES[lang], domain=DOMAIN, fuzzy=False, charset="utf-8")
+    new.creation_date, new.revision_date = old.creation_date, old.revision_date  # the same texts give the same file
     for msgid, _place in msgids():
         known = old.get(msgid)
         new.add(msgid, known.string if known else "", flags=set())

@@ -12,6 +12,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pyotp
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -58,22 +59,31 @@ def pages(notes: Notes) -> dict[str, list[str]]:
     dataset = notes.datasets["population"]
     return {
         "": ["/", "/catalogue?q=lever", f"/datasets/{dataset}", "/projects-register", "/no-such-page"],
-        "kari": ["/", "/catalogue?q=blodtrykk", "/selection", "/applications", "/applications/new", "/projects", f"/projects/{notes.project}"],
+        "kari": [
+            "/",
+            "/catalogue?q=blodtrykk",
+            "/selection",
+            "/applications",
+            "/applications/new",
+            "/projects",
+            f"/projects/{notes.project}",
+        ],
         "berit": ["/", "/publish", "/publish/new", "/cases"],
         "ada": ["/", "/cases"],
         "rita": ["/", "/audit", "/projects"],
     }
 
 
-def linked(page: Page, settings: Settings, pattern: str) -> list[str]:
+def linked(page: Page, pattern: str) -> list[str]:
     """Return the first link on the page that fits."""
     found = re.search(pattern, page.content())
     return [found.group(0)] if found else []
 
 
-def look(page: Page, settings: Settings, path: str, where: str, seen: Seen, picture: Path) -> None:
+def look(page: Page, address: str, where: str, seen: Seen, picture: Path) -> None:
     """Open one page, measure it, and take its picture."""
-    page.goto(settings.portal_url + path)
+    path = urlsplit(address).path
+    page.goto(address)
     page.wait_for_load_state("networkidle")
     picture.parent.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=str(picture), full_page=True)
@@ -91,15 +101,20 @@ def look(page: Page, settings: Settings, path: str, where: str, seen: Seen, pict
 def walk(browser: Browser, settings: Settings, notes: Notes, seen: Seen) -> None:
     """See every page as everyone, in every variant and language."""
     for name, paths in pages(notes).items():
+        seen_here = list(paths)
         context = browser.new_context(viewport={"width": 1280, "height": 900})
         page = context.new_page()
         page.on("console", lambda m: seen.errors.append(m.text) if m.type == "error" and "404" not in m.text else None)
         if name:
             sign_in(page, settings, name, notes.people[name])
-        more = {"kari": ("/applications", r"/applications/app-\w+"), "berit": ("/cases", r"/cases/app-\w+"), "ada": ("/cases", r"/cases/app-\w+")}
+        more = {
+            "kari": ("/applications", r"/applications/app-\w+"),
+            "berit": ("/cases", r"/cases/app-\w+"),
+            "ada": ("/cases", r"/cases/app-\w+"),
+        }
         if name in more:
             page.goto(settings.portal_url + more[name][0])
-            paths += linked(page, settings, more[name][1])
+            seen_here += linked(page, more[name][1])
         for language in LANGUAGES:
             for variant, (scheme, width) in VARIANTS.items():
                 context.add_cookies(
@@ -109,9 +124,15 @@ def walk(browser: Browser, settings: Settings, notes: Notes, seen: Seen) -> None
                     ]
                 )
                 page.set_viewport_size({"width": width, "height": 900})
-                for path in paths:
+                for path in seen_here:
                     stem = BLANK.sub("-", f"{name or 'nobody'}{path.split('?')[0]}".lower()).strip("-") or "start"
-                    look(page, settings, path, f"{language}/{variant}/{name}", seen, OUT / language / variant / f"{stem}.png")
+                    look(
+                        page,
+                        settings.portal_url + path,
+                        f"{language}/{variant}/{name}",
+                        seen,
+                        OUT / language / variant / f"{stem}.png",
+                    )
         context.close()
 
 
@@ -130,7 +151,9 @@ def main() -> int:
     axe = f"{len(seen.violations)} axe violations" if AXE.exists() else "axe not installed"
     for line in sorted({*seen.violations, *seen.scrolls, *seen.errors})[:40]:
         print(f"  {line}")
-    print(f"screenshots: {seen.pages} pages, {axe}, {len(seen.scrolls)} sideways scrolls, {len(seen.errors)} console errors")
+    print(
+        f"screenshots: {seen.pages} pages, {axe}, {len(seen.scrolls)} sideways scrolls, {len(seen.errors)} console errors"
+    )
     return 1 if seen.violations or seen.scrolls or seen.errors else 0
 
 

@@ -36,6 +36,7 @@ def postgres():
     folder = Path(tempfile.mkdtemp(prefix="hv-pg-"))
     if os.getuid() == 0:
         shutil.chown(folder, USER, USER)
+    folder.chmod(0o755)  # the platform comes in as users of its own
     data = folder / "data"
 
     def run(command):
@@ -50,7 +51,8 @@ def postgres():
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _new_postgres_url(folder):
+def new_postgres_url(folder):
+    """Make an empty database in the cluster and return its URL."""
     from sqlalchemy import create_engine, text
 
     name = f"t{uuid.uuid4().hex[:12]}"
@@ -66,4 +68,4 @@ def database_url(request, tmp_path):
     """The URL of a fresh, empty database: the test runs once on SQLite and once on PostgreSQL."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/test.sqlite"
-    return _new_postgres_url(request.getfixturevalue("postgres"))
+    return new_postgres_url(request.getfixturevalue("postgres"))

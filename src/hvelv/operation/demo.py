@@ -91,12 +91,15 @@ def run(settings: Settings, say: Say = print) -> Path:
     if not running.up(settings, (), lambda line: say(f"  {line}")):
         say("  it runs already")
     walk = Walk(settings, Notes.load(settings), say)
-    walk.people()
-    walk.publish()
-    if not walk.notes.project or walk.notes.runs >= RUNS_OF_A_PERMIT:
-        walk.apply_and_review()
-    walk.wait_for_extracts()
-    bundle = walk.work_and_export()
+    try:
+        walk.people()
+        walk.publish()
+        if not walk.notes.project or walk.notes.runs >= RUNS_OF_A_PERMIT:
+            walk.apply_and_review()
+        walk.wait_for_extracts()
+        bundle = walk.work_and_export()
+    finally:
+        walk.leave()
     say(f"\nThe whole road took {time.monotonic() - began:.0f} s.")
     walk.tell(bundle)
     return bundle
@@ -117,6 +120,11 @@ class Walk:
             secret = self.notes.people[name]
             self._visitors[name] = Visitor(self.settings, name, secret["password"], secret["totp"])
         return self._visitors[name]
+
+    def leave(self) -> None:
+        """Close the visitors' connections."""
+        for visitor in self._visitors.values():
+            visitor.client.close()
 
     def people(self) -> None:
         """Make the demo's people and holders."""

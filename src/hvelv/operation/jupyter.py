@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 from websockets.sync.client import ClientConnection, connect
+from websockets.sync.connection import Connection
 
 CELL_SECONDS = 300.0
 LARGEST = 64 << 20
@@ -103,7 +104,7 @@ def _message(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _execute(socket: ClientConnection, cell: dict[str, Any], number: int) -> None:
+def _execute(socket: Connection, cell: dict[str, Any], number: int) -> None:
     """Run one cell and put its outputs in it."""
     code = cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
     asked = _message("execute_request", {"code": code, "silent": False, "store_history": True, "allow_stdin": False})

@@ -21,6 +21,8 @@ def answers(url: str, *, socket: Path | None = None) -> Check:
     def check() -> str | None:
         import httpx
 
+        if socket and not socket.exists():  # httpcore leaves a socket open when there is nothing to connect to
+            return "no answer yet (it does not listen)"
         transport = httpx.HTTPTransport(uds=str(socket)) if socket else httpx.HTTPTransport()
         try:
             with httpx.Client(transport=transport, timeout=SECONDS, trust_env=False) as client:

@@ -8,8 +8,6 @@ the same bytes.
 import hashlib
 import io
 import json
-import re
-import unicodedata
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from typing import Any
 
 from hvelv.enclave.adapters.figures import as_png, as_svg
 from hvelv.enclave.domain.exports import Artifact, ArtifactKind, ExportRequest
+from hvelv.enclave.domain.naming import bundle_title, file_stem, title_of
 from hvelv.enclave.domain.tables import as_csv, cells, columns
 from hvelv.enclave.service.exports import certificate
 from hvelv.kernel.signing import Signer
@@ -34,13 +33,6 @@ certificate.json is signed and names the SHA-256 of each file. ro-crate-metadata
 """
 
 
-def file_stem(number: int, title: str) -> str:
-    """Return a file name of plain letters from a title that passed the gate."""
-    folded = unicodedata.normalize("NFKD", title.lower().replace("ø", "o").replace("æ", "ae").replace("å", "a"))
-    words = re.sub(r"[^a-z0-9]+", "-", folded.encode("ascii", "ignore").decode()).strip("-")
-    return f"{number:02d}-{words[:40].rstrip('-') or 'artifact'}"
-
-
 @dataclass(frozen=True)
 class ZipBundle:
     """Writes bundles as zip archives, certified with the custodian's key."""
@@ -55,15 +47,16 @@ class ZipBundle:
         at: datetime,
     ) -> tuple[bytes, tuple[str, ...]]:
         """Return the archive's bytes and the names of its files."""
+        title = bundle_title(artifacts)
         files: dict[str, bytes] = {}
         sources: dict[str, str] = {}
         for number, (artifact, document) in enumerate(artifacts, start=1):
             for name, data in self._files(number, artifact, document):
                 files[name] = data
                 sources[name] = artifact.release
-        files["README.txt"] = README.format(title=request.title).encode()
+        files["README.txt"] = README.format(title=title).encode()
         rho = {artifact.release: int(document["rho_micro"]) for artifact, document in artifacts}
-        files["ro-crate-metadata.json"] = _json(_crate(request, permit, files, sources, at))
+        files["ro-crate-metadata.json"] = _json(_crate(request.id, title, permit, files, sources, at))
         statement = {
             "export": request.id,
             "project": request.project,
@@ -71,7 +64,7 @@ class ZipBundle:
             "permit_version": permit["version"],
             "policy": POLICY,
             "asked_at": at.isoformat(),
-            "title": request.title,
+            "title": title,
             "rho_micro": sum(rho.values()),
             "releases": [{"id": name, "rho_micro": cost} for name, cost in sorted(rho.items())],
             "files": [
@@ -83,7 +76,7 @@ class ZipBundle:
         return _zip(files), tuple(sorted(files))
 
     def _files(self, number: int, artifact: Artifact, document: Mapping[str, Any]) -> list[tuple[str, bytes]]:
-        stem = file_stem(number, artifact.title)
+        stem = file_stem(number, title_of(artifact, document))
         table = as_csv(columns(document), cells(document))
         if artifact.kind is ArtifactKind.TABLE:
             return [(f"tables/{stem}.csv", table)]
@@ -109,8 +102,9 @@ def _zip(files: Mapping[str, bytes]) -> bytes:
     return out.getvalue()
 
 
-def _crate(
-    request: ExportRequest,
+def _crate(  # noqa: PLR0917 - each is a part of the manifest
+    export: str,
+    title: str,
     permit: Mapping[str, Any],
     files: Mapping[str, bytes],
     sources: Mapping[str, str],
@@ -126,12 +120,12 @@ def _crate(
         {
             "@id": "./",
             "@type": "Dataset",
-            "name": request.title,
+            "name": title,
             "description": f"Results of the project «{permit['title']}», released under differential privacy.",
             "datePublished": at.date().isoformat(),
             "license": "All rights reserved unless the project says otherwise",
             "hasPart": [{"@id": name} for name in sorted(files)],
-            "identifier": request.id,
+            "identifier": export,
         },
     ]
     for name, data in sorted(files.items()):

@@ -4,7 +4,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Text, update
+from sqlalchemy import Text, func, update
+from sqlalchemy import select as sql_select
 from sqlmodel import Field, col, select
 
 from hvelv.enclave.domain.exports import ExportRequest, ExportState, Finding
@@ -66,6 +67,7 @@ def _request(row: ExportRow) -> ExportRequest:
 
 def _values(request: ExportRequest) -> dict[str, Any]:
     return {
+        "title": request.title,
         "state": str(request.state),
         "findings": json.dumps([finding.as_dict() for finding in request.findings], ensure_ascii=False),
         "files": json.dumps(list(request.files), ensure_ascii=False),
@@ -84,7 +86,6 @@ class ExportTable:
             id=request.id,
             project=request.project,
             person=request.person,
-            title=request.title,
             offered=json.dumps([dict(item) for item in request.offered], ensure_ascii=False),
             asked_at=_stamp(request.asked_at),
             **_values(request),
@@ -114,6 +115,17 @@ class ExportTable:
         query = select(ExportRow).where(ExportRow.project == project).order_by(col(ExportRow.asked_at).desc())
         with database.reading() as session:
             return [_request(row) for row in session.exec(query)]
+
+    def released_since(self, database: Database, project: ProjectId, since: datetime) -> int:
+        """Return how many of the project's bundles were released after `since`."""
+        table = CustodianRow.metadata.tables["enclave_export"]
+        query = sql_select(func.count()).where(
+            table.c.project == project,
+            table.c.state == str(ExportState.RELEASED),
+            table.c.decided_at > _stamp(since),
+        )
+        with database.reading() as session:
+            return int(session.connection().execute(query).scalar_one())
 
     def checking(self, database: Database) -> list[ExportRequest]:
         """Return the requests whose check was not finished, oldest first."""

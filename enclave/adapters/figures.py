@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hvelv.enclave.domain.exports import Artifact
+from hvelv.enclave.domain.naming import title_of
 from hvelv.enclave.domain.tables import plain_number
 
 VEGA_LITE = "6.1"
@@ -46,7 +47,7 @@ def specification(artifact: Artifact, document: Mapping[str, Any]) -> dict[str, 
     }
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
-        "title": {"text": artifact.title, "anchor": "start"},
+        "title": {"text": title_of(artifact, document), "anchor": "start"},
         "width": WIDTH,
         "height": HEIGHT,
         "data": {"values": values},

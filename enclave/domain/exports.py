@@ -63,7 +63,6 @@ class Artifact:
 
     kind: ArtifactKind
     release: ReleaseId
-    title: str
     measure: str = ""
     mark: str = "bar"
 
@@ -84,7 +83,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """A request to have artifacts brought out of a project's room."""
+    """A request to have artifacts brought out of a project's room.
+
+    `title` is the researcher's own note while the request is checked or refused, and stays inside; once the request is
+    released it is the name that the gate gave the bundle.
+    """
 
     id: ExportId
     project: ProjectId
@@ -104,18 +107,18 @@ class ExportRequest:
         state = next_export_state(self.state, ExportAction.REFUSE)
         return replace(self, state=state, findings=findings, decided_at=at)
 
-    def released(self, sha256: str, size: int, files: tuple[str, ...], at: datetime) -> "ExportRequest":
+    def released(self, title: str, sha256: str, size: int, files: tuple[str, ...], at: datetime) -> "ExportRequest":
         """Return the request, released as the bundle whose bytes have `sha256`."""
         state = next_export_state(self.state, ExportAction.PASS)
-        return replace(self, state=state, sha256=sha256, size=size, files=files, decided_at=at)
+        return replace(self, state=state, title=title, sha256=sha256, size=size, files=files, decided_at=at)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what pages and notebooks are told."""
+        """Return what is told outside the enclave: nothing in it was written by a researcher."""
         return {
             "id": self.id,
             "project": self.project,
             "person": self.person,
-            "title": self.title,
+            "title": self.title if self.state is ExportState.RELEASED else "",
             "items": len(self.offered),
             "state": str(self.state),
             "asked_at": self.asked_at.isoformat(),
@@ -125,3 +128,7 @@ class ExportRequest:
             "size": self.size,
             "files": list(self.files),
         }
+
+    def inside(self) -> dict[str, Any]:
+        """Return what the project's own notebooks are told: the same, with the researcher's note."""
+        return self.as_dict() | {"title": self.title}

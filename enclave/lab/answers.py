@@ -94,12 +94,18 @@ class Release:
         ]
         return pd.DataFrame(records)
 
-    def table(self, title: str) -> Item:
-        """Return this release as a table to ask out of the room with `project.export`."""
+    def table(self, title: str = "") -> Item:
+        """Return this release as a table to ask out of the room with `project.export`.
+
+        The title is a note for yourself: outside, the gate names things after what was measured.
+        """
         return Item("table", self.id, title)
 
-    def figure(self, title: str, measure: str = "count", *, mark: str = "bar") -> Item:
-        """Return one measure of this release as a figure to ask out; it is drawn outside, from the released numbers."""
+    def figure(self, title: str = "", measure: str = "count", *, mark: str = "bar") -> Item:
+        """Return one measure of this release as a figure to ask out; it is drawn outside, from the released numbers.
+
+        The title is a note for yourself: outside, the gate names things after what was measured.
+        """
         return Item("figure", self.id, title, measure=measure, mark=mark)
 
     def _rows(self) -> list[list[object]]:

@@ -1,6 +1,5 @@
 """The custodian's doors to exports: the lab asks, the portal shows and fetches."""
 
-import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request
@@ -41,7 +40,7 @@ class AskedExport(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     title: str = Field(max_length=2000)
-    items: list[dict[str, Any]] = Field(max_length=1000)
+    items: list[Any] = Field(max_length=1000)
 
 
 @portal_router.get("/projects/{project}/exports")
@@ -78,15 +77,14 @@ def bundle(token: str, desk: Desk, actor: Actor) -> Response:
 @lab_router.post("/exports")
 def ask(asked: AskedExport, desk: Desk, actor: Actor, project: LabProject) -> dict[str, Any]:
     """Ask for a bundle; the answer says released or refused, and why."""
-    json.dumps(asked.items, allow_nan=False)
-    return desk.ask(PersonId(actor), project, asked.title, asked.items).as_dict()
+    return desk.ask(PersonId(actor), project, asked.title, asked.items).inside()
 
 
 @lab_router.get("/exports")
 def listed(desk: Desk, actor: Actor, project: LabProject) -> list[dict[str, Any]]:
     """List the project's requests."""
     desk.rights.require(PersonId(actor), project)
-    return [request.as_dict() for request in desk.of_project(project)]
+    return [request.inside() for request in desk.of_project(project)]
 
 
 @lab_router.get("/exports/{export}")
@@ -96,4 +94,4 @@ def shown(export: str, desk: Desk, actor: Actor, project: LabProject) -> dict[st
     request = desk.get(ExportId(export))
     if request.project != project:
         raise Denied(_("Utleveringen hører til et annet prosjekt."), code="other-project")
-    return request.as_dict()
+    return request.inside()

@@ -6,23 +6,29 @@ bytes are the same whoever makes them.
 """
 
 import hashlib
+import logging
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from hvelv.enclave.domain.exports import ExportRequest, ExportState
-from hvelv.enclave.domain.gate import Evidence, Offer, artifact, findings_on
+from hvelv.enclave.domain.exports import ExportRequest, ExportState, Finding
+from hvelv.enclave.domain.gate import Evidence, Offer, artifacts, findings_on, plain_items
+from hvelv.enclave.domain.naming import bundle_title
 from hvelv.kernel.audit import AuditEvent
 from hvelv.kernel.clock import Clock
 from hvelv.kernel.database import Database, Transaction
-from hvelv.kernel.errors import Denied, NotFound, Refusal, _
+from hvelv.kernel.errors import Denied, NotFound, NotPossible, Refusal, Unavailable, _
 from hvelv.kernel.ids import ExportId, IdSource, PersonId, ProjectId
 from hvelv.kernel.objects import ObjectStore
 from hvelv.kernel.signing import Signer
 
 BUCKET = "bundles"
+FAULT = Finding(
+    "G00-fault", 0, _("Kontrollen stoppet av en feil. Ingenting er utlevert."), _("Prøv igjen, og meld fra til drift.")
+)
+log = logging.getLogger(__name__)
 
 
 class ReleaseEvidence(Protocol):
@@ -74,6 +80,10 @@ class ExportRows(Protocol):
         """Return a project's requests, newest first."""
         ...
 
+    def released_since(self, database: Database, project: ProjectId, since: datetime) -> int:
+        """Return how many of the project's bundles were released after `since`."""
+        ...
+
     def checking(self, database: Database) -> list[ExportRequest]:
         """Return the requests whose check was not finished."""
         ...
@@ -103,17 +113,15 @@ class Exports:
     ids: IdSource
     link_life: timedelta
 
-    def ask(
-        self, person: PersonId, project: ProjectId, title: str, offered: Sequence[Mapping[str, Any]]
-    ) -> ExportRequest:
+    def ask(self, person: PersonId, project: ProjectId, title: str, offered: Sequence[Any]) -> ExportRequest:
         """Put a request on record, check it and release or refuse it. Raises `Denied` without a right in the project."""
         self.rights.require(person, project)
         request = ExportRequest(
             id=ExportId(self.ids.new("exp")),
             project=project,
             person=person,
-            title=title[:200],
-            offered=tuple(dict(item) for item in offered[:100]),
+            title="".join(c for c in title if c.isprintable())[:200],
+            offered=plain_items(offered),
             asked_at=self.clock.now(),
         )
         with self.database.transaction() as unit:
@@ -125,15 +133,17 @@ class Exports:
         """Take a request that is `checking` to its end. Any fault leaves it where it is, and nothing leaves."""
         permit = self.rights.require(request.person, request.project)
         offers = tuple(self._offer(request.project, item) for item in request.offered)
-        if findings := findings_on(request.title, offers):
-            done = request.refused(findings, self.clock.now())
+        now = self.clock.now()
+        today = self.rows.released_since(self.database, request.project, now - timedelta(days=1))
+        if findings := findings_on(offers, released_today=today):
+            done = request.refused(findings, now)
             detail: dict[str, Any] = {"project": request.project, "rules": sorted({f.rule for f in findings})}
             return self._finish(done, "export.refused", detail)
-        chosen = [(artifact(offer), offer.evidence.document) for offer in offers if offer.evidence]
+        chosen = artifacts(offers)
         data, files = self.writer.write(request, permit, chosen, request.asked_at)
         sha256 = hashlib.sha256(data).hexdigest()
         self.objects.put(BUCKET, _object_name(request, sha256), data)
-        done = request.released(sha256, len(data), files, self.clock.now())
+        done = request.released(bundle_title(chosen), sha256, len(data), files, now)
         detail = {
             "project": request.project,
             "sha256": sha256,
@@ -142,17 +152,29 @@ class Exports:
         }
         return self._finish(done, "export.released", detail)
 
-    def resume(self) -> int:
-        """Finish every check that a crash cut short; return how many. A request without rights now is refused."""
-        waiting = self.rows.checking(self.database)
+    def resume(self, *, before: datetime | None = None) -> int:
+        """Finish every check that a crash cut short (asked for `before` this process began); return how many there were.
+
+        A request without rights now, or one that the gate stumbles on, is refused; while a part of the platform is
+        away, it waits for the next time. One request never keeps the others, or the custodian, from going on.
+        """
+        waiting = [r for r in self.rows.checking(self.database) if before is None or r.asked_at < before]
         for request in waiting:
             try:
                 self.check(request)
+            except (Unavailable, NotPossible) as refusal:
+                log.warning("the check of %s is put off: %s", request.id, refusal.code)
             except Denied as denial:
-                with self.database.transaction() as unit:
-                    self.rows.update(unit, request.refused((), self.clock.now()))
-                    unit.record(AuditEvent("hvelv", "export.refused", request.id, {"why": denial.code}))
+                self._give_up(request, (), denial.code)
+            except Exception as error:  # any error closes, and says so once
+                log.exception("the gate stumbles on %s", request.id)
+                self._give_up(request, (FAULT,), type(error).__name__)
         return len(waiting)
+
+    def _give_up(self, request: ExportRequest, findings: tuple[Finding, ...], why: str) -> None:
+        with self.database.transaction() as unit:
+            self.rows.update(unit, request.refused(findings, self.clock.now()))
+            unit.record(AuditEvent("hvelv", "export.refused", request.id, {"project": request.project, "why": why}))
 
     def of_project(self, project: ProjectId) -> list[ExportRequest]:
         """Return a project's requests, newest first."""

@@ -12,13 +12,13 @@ import pytest
 
 from hvelv.enclave.adapters.bundle import ZipBundle
 from hvelv.enclave.adapters.export_store import ExportTable
-from hvelv.enclave.domain.exports import ExportState
+from hvelv.enclave.domain.exports import Artifact, ArtifactKind, ExportState
 from hvelv.enclave.domain.tables import as_csv
 from hvelv.enclave.service.exports import BUCKET, Exports
 from hvelv.kernel.clock import SetClock
 from hvelv.kernel.database import custodian
 from hvelv.kernel.errors import Denied, NotPossible, Refusal, Unavailable
-from hvelv.kernel.ids import CountedIds, PersonId, ProjectId
+from hvelv.kernel.ids import CountedIds, PersonId, ProjectId, ReleaseId
 from hvelv.kernel.signing import Signed, Signer
 from tests.builders import NOON, a_release, an_item, evidence
 from tests.fakes import MemoryStore
@@ -71,7 +71,9 @@ def test_a_released_bundle_holds_the_numbers_of_the_release(desk):
     assert done.state is ExportState.RELEASED
     assert hashlib.sha256(data).hexdigest() == request.sha256 == done.sha256
     archive = zipfile.ZipFile(io.BytesIO(data))
-    table = list(csv.DictReader(io.TextIOWrapper(archive.open("tables/01-personer-etter-kjonn.csv"), "utf-8")))
+    table = list(
+        csv.DictReader(io.TextIOWrapper(archive.open("tables/01-population-count-mean-age-by-sex.csv"), "utf-8"))
+    )
     assert [(row["sex"], row["count"]) for row in table] == [("m", "101"), ("f", "97")]
     certificate = Signed.from_dict(json.loads(archive.read("certificate.json")))
     statement = desk.writer.signer.verifier.check(certificate, "certificate")
@@ -79,6 +81,53 @@ def test_a_released_bundle_holds_the_numbers_of_the_release(desk):
     for file in statement["files"]:
         assert hashlib.sha256(archive.read(file["name"])).hexdigest() == file["sha256"]
     assert actions(desk) == ["export.asked", "export.released", "bundle.link_made", "bundle.fetched"]
+
+
+SECRET = "zqxjkvbw 01410112345 hgfdpmyt"
+
+
+@pytest.mark.attack("EX13")
+@pytest.mark.attack("EX28")
+def test_no_word_of_the_researchers_leaves_in_a_bundle_or_on_a_page_outside(desk):
+    refused = desk.ask(KARI, ROOM, SECRET, [])
+    done = desk.ask(KARI, ROOM, SECRET, [an_item(title=SECRET), an_item(kind="figure", measure="count", title=SECRET)])
+    token, _until = desk.link(KARI, done.id)
+    _request, data = desk.fetch(KARI, token)
+
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        everything = b"".join(archive.read(name) + name.encode() for name in archive.namelist())
+    outside = json.dumps([refused.as_dict(), done.as_dict()])
+    assert done.state is ExportState.RELEASED
+    for word in SECRET.split():
+        assert word.encode() not in everything
+        assert word not in outside
+    assert refused.inside()["title"] == SECRET
+
+
+@pytest.mark.parametrize("item", [{"kind": []}, {"kind": {"a": []}}, [], None, 7, {"kind": "table", "release": "\0"}])
+def test_whatever_is_offered_gets_an_answer_and_can_be_kept(desk, item):
+    done = desk.ask(KARI, ROOM, "x\0y", [item])
+
+    assert done.state is ExportState.REFUSED
+    assert desk.of_project(ROOM) == [done]
+
+
+def test_a_request_that_the_gate_stumbles_on_is_refused_and_keeps_nobody_waiting(desk):
+    class Away(MemoryStore):
+        def put(self, bucket, name, data):
+            raise Unavailable("borte")
+
+    class Stumbling:
+        def write(self, request, permit, artifacts, at):
+            raise TypeError("odd")
+
+    for number in range(2):
+        with pytest.raises(Unavailable):
+            replace(desk, objects=Away()).ask(KARI, ROOM, f"{number}", [an_item()])
+
+    assert replace(desk, writer=Stumbling()).resume() == 2
+    assert [r.state for r in desk.of_project(ROOM)] == [ExportState.REFUSED] * 2
+    assert {f.rule for r in desk.of_project(ROOM) for f in r.findings} == {"G00-fault"}
 
 
 def test_the_same_request_gives_the_same_bytes(desk):
@@ -90,9 +139,7 @@ def test_the_same_request_gives_the_same_bytes(desk):
 
 
 def _artifact():
-    from hvelv.enclave.domain.gate import Offer, artifact
-
-    return artifact(Offer(an_item(), evidence()))
+    return Artifact(ArtifactKind.TABLE, ReleaseId("rel-0001"))
 
 
 def test_a_refused_request_makes_no_bundle_and_says_why(desk):

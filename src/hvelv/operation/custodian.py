@@ -19,7 +19,7 @@ from hvelv.privacy.pages import lab_api, projects_api
 from hvelv.requests.pages import office_api
 from hvelv.workflows.desk import Desk, desk
 
-EXPIRY_SECONDS = 20.0
+ROUND_SECONDS = 20.0
 MOST_EVENTS = 1000
 log = logging.getLogger(__name__)
 
@@ -50,10 +50,7 @@ def portal_door(made: Desk) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(made.vault.sweep)
-        finished = await asyncio.to_thread(made.exports.resume)
-        if finished:
-            log.info("%d export checks that were cut short are finished", finished)
-        task = asyncio.create_task(_expire(made))
+        task = asyncio.create_task(_look_after(made))
         yield
         task.cancel()
 
@@ -97,14 +94,19 @@ def _audit(made: Desk) -> APIRouter:
     return router
 
 
-async def _expire(made: Desk) -> None:
-    """End the permits whose time is over. Rights end without it: it writes down that they have."""
+async def _look_after(made: Desk) -> None:
+    """Finish export checks that a crash cut short, and write down that permits have expired. Rights end without it."""
+    started = made.clock.now()
     while True:
-        try:
-            await asyncio.to_thread(lambda: made.office.expire(made.clock.now()))
-        except Exception:  # the next round tries again; access is judged by the date itself
-            log.exception("expired permits could not be written down; tried again")
-        await asyncio.sleep(EXPIRY_SECONDS)
+        for name, chore in (
+            ("export checks", lambda: made.exports.resume(before=started)),
+            ("expired permits", lambda: made.office.expire(made.clock.now())),
+        ):
+            try:
+                await asyncio.to_thread(chore)
+            except Exception:  # the next round tries again; access is judged by the date itself
+                log.exception("%s could not be looked after; tried again", name)
+        await asyncio.sleep(ROUND_SECONDS)
 
 
 def serve(settings: Settings) -> None:

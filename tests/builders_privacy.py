@@ -41,7 +41,7 @@ def labs_schema(**changes: Any) -> Schema:
         Column("smoker", "boolean", "attribute"),
         Column("day", "date", "date"),
         Column("value", "decimal", "sensitive", low=0, high=50, step=0.1, nullable=True),
-        Column("test", "integer", "attribute", categories=(10, 20, 30)),
+        Column("test", "integer", "attribute", low=10, high=60, categories=(10, 20, 30)),
         Column("note", "string", "free_text"),
         Column("unbounded", "decimal", "sensitive"),
     )
@@ -169,7 +169,8 @@ class World:
         source = a_source(self.folder / "source.parquet", some_rows() if rows is None else rows)
         target = self.folder / f"{project}.parquet"
         permitted = self.permits.permission(project, PERSON).table(TABLE)
-        made = self.desk.extraction.extract(project, permitted, labs_schema(), source, target)
+        seen = self.desk.optouts.look([DATASET])
+        made = self.desk.extraction.extract(project, permitted, labs_schema(), source, target, objections=seen)
         self.store.put_file(project, "labs.parquet", target)
         extract = Extract(
             project=project,
@@ -184,7 +185,7 @@ class World:
             code_version="test",
             at=self.clock.now(),
         )
-        self.desk.extracts.publish([extract], "provision")
+        self.desk.extracts.publish([extract], seen, "provision")
         return extract
 
     def release(self, key: str = "key-00000001", rho_micro: int = 1_000, person: str = PERSON, **query: Any) -> Any:

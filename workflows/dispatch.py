@@ -1,7 +1,8 @@
 """From the list of jobs to Prefect runs, and back to the list when a run has died.
 
 The job row in the custodian's database is the truth. A run is started with the job's id and attempt as idempotency
-key, so that two dispatchers start it once; a job whose run has stopped reporting goes back on the list. Prefect itself
+key, so that two dispatchers start it once; one that waits for its permit is started again after a minute, with the moment
+at which it was put back in the key. A job whose run has stopped reporting goes back on the list. Prefect itself
 leaves such runs `Running`.
 """
 
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 SILENCE = timedelta(seconds=45)  # a running job reports every few seconds
 STARTING = timedelta(seconds=120)  # a run that has not begun by then is taken for lost
 MOST_ATTEMPTS = 5
+WAITING = timedelta(seconds=60)  # a job that waits for something is looked at again no more often
 ROUND_SECONDS = 1.0
 
 
@@ -38,7 +40,7 @@ class Dispatcher:
     jobs: Jobs
     starter: Starter
     clock: Clock
-    _tries: dict[tuple[str, int], int] = field(default_factory=dict)
+    _tries: dict[str, int] = field(default_factory=dict)
     _asked: dict[str, object] = field(default_factory=dict)
 
     def look(self) -> None:
@@ -50,9 +52,13 @@ class Dispatcher:
                 self._revive(job)
 
     def _start(self, job: Job) -> None:
-        attempt = (job.id, job.attempts)
+        attempt = f"{job.id}-{job.attempts}"
+        if job.message:  # a run was there and put it back, saying what it waits for; the attempt does not count
+            if self.clock.now() - job.updated < WAITING:
+                return
+            attempt = f"{attempt}-{job.updated:%Y%m%dT%H%M%S%f}"
         number = self._tries.get(attempt, 0)
-        key = f"{job.id}-{job.attempts}-{number}"
+        key = f"{attempt}-{number}"
         if self._asked.get(job.id) == key and self.clock.now() - job.updated < STARTING * (number + 1):
             return
         if self._asked.get(job.id) == key or not self.starter.start(job, key):

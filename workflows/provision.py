@@ -23,13 +23,15 @@ from hvelv.kernel.settings import Settings
 from hvelv.privacy.domain.schema import Schema
 from hvelv.privacy.service.extraction import Extract
 from hvelv.privacy.service.jobs import JobState
-from hvelv.requests.domain.permit import Permit, PermittedDataset
+from hvelv.privacy.service.optouts import Objections
+from hvelv.requests.domain.permit import Permit, PermitState, PermittedDataset
 from hvelv.workflows.desk import Desk, as_manifest, code_version, opened, permitted_table
 
 ROOMS = "rooms"
 ACTOR = "workflow:provision"
 BEAT_SECONDS = 5.0
 RETRIES = 2
+NOT_IN_FORCE = "permit-not-active"  # the code of the permit office's refusal
 log = logging.getLogger(__name__)
 
 
@@ -67,18 +69,23 @@ class Report:
             self._desk.jobs.advanced(self._job, number, message)
 
     def again(self) -> None:
-        """Say the same again."""
-        with self._lock:
-            self._desk.jobs.advanced(self._job, self._step, self._message)
+        """Say the same again. A time when it cannot be said is passed over: the next comes soon."""
+        try:
+            with self._lock:
+                self._desk.jobs.advanced(self._job, self._step, self._message)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the heart has to go on beating
+            log.warning("job %s could not report (%s); it goes on", self._job, type(error).__name__)
 
 
-def extract(desk: Desk, permit: Permit, entry: PermittedDataset, scratch: Path) -> Extract:
+def extract(desk: Desk, permit: Permit, entry: PermittedDataset, scratch: Path, objections: Objections) -> Extract:
     """Make one table's extract and store it; nothing is visible yet."""
     source, target = scratch / f"{entry.table}.source", scratch / f"{entry.table}.parquet"
     version = desk.versions.find(entry.dataset, entry.version)
     desk.objects.get_file("vault", version.object_name, source)
     schema = Schema.from_declaration(version.declaration.as_dict())
-    made = desk.privacy.extraction.extract(permit.project, permitted_table(entry), schema, source, target)
+    made = desk.privacy.extraction.extract(
+        permit.project, permitted_table(entry), schema, source, target, objections=objections
+    )
     source.unlink()
     name = f"{permit.project}/v{permit.version}/{entry.table}-{made.sha256[:16]}.parquet"
     desk.objects.ensure_bucket(ROOMS)
@@ -99,8 +106,8 @@ def extract(desk: Desk, permit: Permit, entry: PermittedDataset, scratch: Path) 
     )
 
 
-def publish(desk: Desk, permit: Permit, extracts: list[Extract]) -> None:
-    """Write the manifest and make all extracts visible at once, if the permit is still in force."""
+def publish(desk: Desk, permit: Permit, extracts: list[Extract], objections: Objections) -> None:
+    """Write the manifest and make all extracts visible at once, if permit and objections are still the same."""
     entries = [
         {
             "table": e.table,
@@ -115,7 +122,12 @@ def publish(desk: Desk, permit: Permit, extracts: list[Extract]) -> None:
     manifest = canonical(as_manifest(list(entries), permit))
     desk.objects.put(ROOMS, f"{permit.project}/v{permit.version}/manifest.json", manifest)
     desk.office.active_permit(permit.project, desk.clock.now())
-    desk.privacy.extracts.publish(extracts, ACTOR)
+    desk.privacy.extracts.publish(extracts, objections, ACTOR)
+
+
+def is_done(desk: Desk, permit: Permit) -> bool:
+    """Say whether everything that the permit gives is published: a run may be killed after that and before it says so."""
+    return desk.privacy.extracts.complete(permit.project, permit.version, [d.table for d in permit.datasets])
 
 
 def provision_project(desk: Desk, job_id: str, scratch: Path) -> None:
@@ -123,16 +135,37 @@ def provision_project(desk: Desk, job_id: str, scratch: Path) -> None:
     job = desk.jobs.job(job_id)
     if job.state is JobState.DONE:
         return
+    if is_done(desk, desk.office.issued(job.project).permit):
+        desk.jobs.done(job_id)
+        return
     permit = desk.office.active_permit(job.project, desk.clock.now())
     desk.jobs.started(job_id, steps=len(permit.datasets) + 1)
     with reporting(desk, job_id) as report:
         extracts: list[Extract] = []
+        objections = desk.privacy.optouts.look([entry.dataset for entry in permit.datasets])
         for number, entry in enumerate(permit.datasets):
             report.step(number, _("Lager uttrekk av datasettene"))
-            extracts.append(extract(desk, permit, entry, scratch))
+            extracts.append(extract(desk, permit, entry, scratch, objections))
         report.step(len(permit.datasets), _("Gjør uttrekkene synlige for prosjektet"))
-        publish(desk, permit, extracts)
+        publish(desk, permit, extracts, objections)
     desk.jobs.done(job_id)
+
+
+def will_run(desk: Desk, project: str) -> bool:
+    """Say whether a permit that is not in force may yet be: its first day is to come, or it is suspended."""
+    issued, now = desk.office.issued(project), desk.clock.now()
+    if now >= issued.permit.expires:
+        return False
+    early = issued.state is PermitState.ACTIVE and not issued.permit.runs(now)
+    return early or issued.state is PermitState.SUSPENDED
+
+
+def settle(desk: Desk, job_id: str, refusal: Refusal) -> None:
+    """Write down a job that was refused: failed, or back on the list while the permit may yet come into force."""
+    if refusal.code == NOT_IN_FORCE and will_run(desk, desk.jobs.job(job_id).project):
+        desk.jobs.again(job_id, _("Venter på at tillatelsen skal gjelde."))
+    else:
+        desk.jobs.failed(job_id, str(refusal))
 
 
 @task(name="provision-project", retries=RETRIES, retry_delay_seconds=2, cache_policy=NO_CACHE, persist_result=False)
@@ -157,4 +190,4 @@ def provision(job: str) -> None:
     except Refusal as refusal:
         log.warning("job %s was refused: %s", job, refusal.code)
         with opened(Settings()) as desk:
-            desk.jobs.failed(job, str(refusal))
+            settle(desk, job, refusal)

@@ -13,6 +13,7 @@ from hvelv.enclave.lab.door import Door, Refused
 OPERATORS = ("==", "!=", "<", "<=", ">", ">=", "in")
 Scalar = str | int | float | bool
 DELTA = 1e-6
+DIGITS = 2
 
 
 def rho_of(epsilon: float, delta: float) -> float:
@@ -25,7 +26,11 @@ def rho_of(epsilon: float, delta: float) -> float:
 
 
 def micro(rho: float | None, epsilon: float | None, delta: float) -> int:
-    """Return the price in millionths of rho. Raises `Refused` unless exactly one price above zero is given."""
+    """Return the price in millionths of rho. Raises `Refused` unless exactly one price above zero is given.
+
+    A price in rho is sent as it is, and the platform takes it with two significant digits; one in epsilon is rounded
+    down to that, so that it never costs more than was said.
+    """
     if (rho is None) == (epsilon is None):
         raise Refused(
             "Gi prisen som enten rho eller epsilon.", remedy="For eksempel .quote(rho=0.01) eller .quote(epsilon=0.5)."
@@ -33,7 +38,15 @@ def micro(rho: float | None, epsilon: float | None, delta: float) -> int:
     price = rho if rho is not None else rho_of(float(epsilon or 0), delta)
     if not math.isfinite(price) or price <= 0:
         raise Refused("Prisen må være større enn null.")
-    return max(1, round(price * shown.MICRO))
+    if rho is not None:
+        return max(1, round(price * shown.MICRO))
+    return max(1, rounded_down(math.floor(price * shown.MICRO)))
+
+
+def rounded_down(price: int) -> int:
+    """Return the nearest price at or below `price` that the platform takes: one with two significant digits."""
+    unit = int(10 ** max(0, len(str(price)) - DIGITS))
+    return price // unit * unit
 
 
 @dataclass(frozen=True, repr=False)
@@ -61,7 +74,8 @@ class Query:
         if edges is not None:
             if len(columns) != 1:
                 raise Refused(
-                    "Grenser gjelder én kolonne om gangen.", remedy='For eksempel .by("age", edges=[0, 50, 70, 110]).'
+                    "Grenser gjelder én kolonne om gangen.",
+                    remedy='For eksempel .by("age", edges=[0, 25, 50, 75, 100]).',
                 )
             return replace(self, groups=(*self.groups, {"column": columns[0], "edges": list(edges)}))
         return replace(self, groups=(*self.groups, *columns))
@@ -71,7 +85,10 @@ class Query:
         return self._measure({"kind": "count"})
 
     def sum(self, column: str, *, low: float, high: float) -> "Query":
-        """Ask for the sum of `column`, each value held within [low, high]: narrower bounds, smaller error."""
+        """Ask for the sum of `column`, each value held within [low, high]: narrower bounds, smaller error.
+
+        The bounds are the declared ones, or twentieths of the way between them.
+        """
         return self._measure({"kind": "sum", "column": column, "low": low, "high": high})
 
     def mean(self, column: str, *, low: float, high: float) -> "Query":
@@ -79,7 +96,7 @@ class Query:
         return self._measure({"kind": "mean", "column": column, "low": low, "high": high})
 
     def histogram(self, column: str, edges: Sequence[float]) -> "Query":
-        """Ask how many rows in each bin [e0, e1), [e1, e2) … of `column`."""
+        """Ask how many rows in each bin [e0, e1), [e1, e2) … of `column`: equally wide, within its bounds, 50 at most."""
         return self.by(column, edges=edges).count()
 
     def bounded(self, *, max_rows: int = 1, max_groups: int = 1) -> "Query":

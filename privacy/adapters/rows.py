@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
 from hvelv.privacy.adapters.ledger import changed, insert_new
-from hvelv.privacy.adapters.store import ExtractRow, JobRow, KeyRow, OptOutRow, moment_from, moment_text
+from hvelv.privacy.adapters.store import AccountRow, ExtractRow, JobRow, KeyRow, OptOutRow, moment_from, moment_text
 from hvelv.privacy.service.extraction import Extract
 from hvelv.privacy.service.jobs import Job, JobState
 from hvelv.privacy.service.optouts import Objection
@@ -36,15 +37,37 @@ class SqlOptOuts:
     """`ObjectionRows` on the custodian's database."""
 
     def add(self, session: Session, objections: Sequence[Objection], at: datetime) -> int:
-        """Keep those that are not known and say how many they were."""
+        """Keep those that are new, move those that hold earlier than was known, and say how many both were."""
         added_at = moment_text(at)
         rows = ({"block": o.block, "scope": o.scope, "since": o.since.isoformat()} for o in objections)
-        return sum(insert_new(session, OptOutRow, **row, added_at=added_at) for row in rows)
+        return sum(_keep_earliest(session, {**row, "added_at": added_at}) for row in rows)
 
-    def blocks(self, session: Session, scopes: Sequence[str], until: date) -> list[str]:
-        """Return the blocks with an objection in one of `scopes` that holds on the day `until`."""
+    def held(self, session: Session, scopes: Sequence[str], until: date) -> list[tuple[str, str]]:
+        """Return scope and block of the objections in one of `scopes` that hold on the day `until`, in order."""
         where = col(OptOutRow.scope).in_(scopes), col(OptOutRow.since) <= until.isoformat()
-        return list(session.scalars(select(col(OptOutRow.block)).where(*where).distinct()))
+        found = session.execute(select(col(OptOutRow.scope), col(OptOutRow.block)).where(*where))
+        return sorted((scope, block) for scope, block in found)  # not by the database, whose order of letters varies
+
+    def hold_still(self, session: Session) -> None:
+        """Let nobody add objections before the transaction ends: on SQLite, a transaction that writes is alone."""
+        if session.get_bind().dialect.name == "postgresql":
+            session.execute(text(f"LOCK TABLE {OptOutRow.__tablename__} IN SHARE MODE"))
+
+    def datasets(self, session: Session) -> set[str]:
+        """Return the datasets that can be objected to: those with an account."""
+        return set(session.scalars(select(col(AccountRow.dataset))))
+
+
+def _keep_earliest(session: Session, row: dict[str, str]) -> bool:
+    """Insert the objection, or move the one that is there to an earlier day. Says whether anything changed."""
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    new = dialect.insert(OptOutRow).values(**row)
+    moved = new.on_conflict_do_update(
+        index_elements=[col(OptOutRow.block), col(OptOutRow.scope)],
+        set_={"since": new.excluded.since, "added_at": new.excluded.added_at},
+        where=new.excluded.since < col(OptOutRow.since),
+    )
+    return changed(session, moved)
 
 
 class SqlExtracts:

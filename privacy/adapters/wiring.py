@@ -48,14 +48,14 @@ def desk(around: Surroundings, *, ledger: SqlLedger | None = None) -> Desk:
     keys = Keys(database, SqlKeys(), around.kek, clock)
     optouts = OptOuts(database, SqlOptOuts(), keys, BlockEncryptor(), clock)
     accounts = Accounts(database, ledger or SqlLedger(), clock, around.ids)
-    extracts = ExtractRegistry(database, SqlExtracts(), CachedExtracts(around.store, around.cache), clock)
+    extracts = ExtractRegistry(database, SqlExtracts(), CachedExtracts(around.store, around.cache), optouts)
     jobs = Jobs(database, SqlJobs(), clock)
     engine = Engine(StreamingAggregator(), noise, around.signer, around.delta, around.code_version)
     return Desk(
         accounts=accounts,
         keys=keys,
         optouts=optouts,
-        extraction=Extraction(keys, optouts, ParquetExtractor()),
+        extraction=Extraction(keys, ParquetExtractor()),
         extracts=extracts,
         jobs=jobs,
         projects=ProjectPrivacy(keys, accounts, extracts, jobs, noise=noise, delta=around.delta),

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
-from math import prod
+from math import ceil, floor, prod
 from typing import Literal
 
 from hvelv.kernel.errors import Invalid, Problem, _
@@ -16,6 +16,8 @@ from hvelv.privacy.domain.query import Bins, Count, Filter, Mean, Query, Sum
 from hvelv.privacy.domain.schema import NUMERIC, Code, Column, Schema, exact
 
 MOST_CELLS = 10_000
+MOST_BINS = 50
+CLAMPS = 20  # bounds of a measure stand at twentieths of the way between the declared ones
 MOST_UNITS = 2**31  # grid units of one value; with fewer than 2^31 rows no sum leaves 63 bits
 EQUAL: frozenset[str] = frozenset({"==", "!=", "in"})
 FITS: dict[str, tuple[type, ...]] = {
@@ -82,6 +84,60 @@ class Part:
 
 
 ROWS = Part("rows")
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A numeric column's public grid: whole steps from its declared low to its declared high.
+
+    All numbers that an asker chooses and that stand in an answer are taken from it, so that an answer says little else
+    than what was asked of the data.
+    """
+
+    low: Fraction
+    high: Fraction
+    step: Fraction
+
+    @property
+    def clamps(self) -> tuple[int, ...]:
+        """Return the bounds that a measure can have, in steps: the whole steps next to each twentieth of the way."""
+        low, high = self.low / self.step, self.high / self.step
+        points = [low + (high - low) * k / CLAMPS for k in range(CLAMPS + 1)]
+        return tuple(sorted({unit for p in points for unit in (floor(p), ceil(p)) if low <= unit <= high}))
+
+    def has(self, number: Fraction) -> bool:
+        """Say whether `number` is on the grid, the two ends included."""
+        return self.low <= number <= self.high and ((number - self.low) / self.step).denominator == 1
+
+
+def scale_of(column: Column) -> Scale | None:
+    """Return the column's grid; None for a column that was declared without one."""
+    step = column.resolution
+    if column.type not in NUMERIC or step is None or column.low is None or column.high is None:
+        return None
+    return Scale(exact(column.low), exact(column.high), step)
+
+
+def broken_rule(scale: Scale, edges: Sequence[Fraction]) -> str | None:
+    """Return the first rule that the bins between `edges` break, as a sentence; None for bins that can be asked for."""
+    widths = [b - a for a, b in itertools.pairwise(edges)]
+    rules = (
+        (min(widths) > 0, _("Grensene må være stigende.")),
+        (len(widths) <= MOST_BINS, _("Det kan være høyst {most} intervaller.")),
+        (
+            all(scale.has(edge) for edge in edges),
+            _("Grensene må ligge fra {low} til {high}, i hele trinn på {step} regnet fra {low}."),
+        ),
+        (
+            all(width == widths[0] for width in widths[:-1]) and widths[-1] <= widths[0],
+            _("Intervallene må være like brede; bare det siste kan være smalere."),
+        ),
+    )
+    return next((message for kept, message in rules if not kept), None)
+
+
+def _number(value: Fraction) -> int | float:
+    return int(value) if value.denominator == 1 else float(value)
 
 
 @dataclass(frozen=True)
@@ -207,8 +263,14 @@ class _Checker:
         if column.type not in NUMERIC:
             self.fault(f"{field}.column", _("Intervaller kan bare lages av tallvariabler."))
             return None
-        if any(a >= b for a, b in itertools.pairwise(item.edges)):
-            self.fault(f"{field}.edges", _("Grensene må være stigende."))
+        scale = scale_of(column)
+        if scale is None:
+            self.fault(f"{field}.column", _("Intervaller krever en tallvariabel med offentlige grenser og oppløsning."))
+            return None
+        rule = broken_rule(scale, [exact(edge) for edge in item.edges])
+        if rule:
+            limits = {"low": column.low, "high": column.high, "step": _number(scale.step), "most": MOST_BINS}
+            self.fault(f"{field}.edges", rule, **limits)
             return None
         return Key(column, edges=item.edges)
 
@@ -217,23 +279,33 @@ class _Checker:
         column = self.column(item.column, f"{field}.column")
         if column is None:
             return None
-        step = column.resolution
-        if column.type not in NUMERIC or step is None or column.low is None or column.high is None:
+        scale = scale_of(column)
+        if scale is None:
             self.fault(f"{field}.column", _("Sum og gjennomsnitt krever en tallvariabel med offentlige grenser."))
             return None
-        low, high = exact(item.low) / step, exact(item.high) / step
-        if not exact(column.low) <= exact(item.low) < exact(item.high) <= exact(column.high):
+        low, high = exact(item.low) / scale.step, exact(item.high) / scale.step
+        if not scale.low <= exact(item.low) < exact(item.high) <= scale.high:
             message = _("Grensene må være stigende og innenfor variabelens offentlige grenser, {low} til {high}.")
             self.fault(f"{field}.low", message, low=column.low, high=column.high)
-            return None
-        if low.denominator != 1 or high.denominator != 1:
-            self.fault(f"{field}.low", _("Grensene må være hele trinn av {step}."), step=str(column.step or 1))
             return None
         if max(abs(low), abs(high)) >= MOST_UNITS:
             self.fault(f"{field}.high", _("Grensene er for vide for oppløsningen til variabelen."))
             return None
+        if not all([self.clamp(scale, low, f"{field}.low"), self.clamp(scale, high, f"{field}.high")]):
+            return None
         origin = int(low + high) // 2 if isinstance(item, Mean) else 0
-        return Part("sum", column, step, int(low), int(high), origin)
+        return Part("sum", column, scale.step, int(low), int(high), origin)
+
+    def clamp(self, scale: Scale, units: Fraction, field: str) -> bool:
+        clamps = scale.clamps
+        if units in clamps:
+            return True
+        nearest = min(clamps, key=lambda unit: abs(unit - units))
+        message = _(
+            "Grensen må være en av variabelens offentlige grenser eller en tjuedel av veien mellom dem: {nearest}."
+        )
+        self.fault(field, message, nearest=_number(nearest * scale.step))
+        return False
 
 
 def _parts_of(measure: Count | Sum | Mean, bounded: Part | None) -> tuple[Part, ...]:

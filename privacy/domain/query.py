@@ -18,6 +18,7 @@ LONGEST_TEXT = 200
 MOST_VALUES = 200
 MOST_EDGES = 101
 MOST_RHO_MICRO = 10**9
+PRICE_DIGITS = 2  # the price stands in the answer, where it is to say no more than a price does
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 
@@ -192,10 +193,14 @@ def filters_from(document: object) -> tuple[Filter, ...]:
 
 
 def rho_from(value: object) -> int:
-    """Return a price in micro-rho: a whole number from 1 to 10^9. Raises `Invalid`."""
+    """Return a price in micro-rho: from 1 to 10^9, with two significant digits at most. Raises `Invalid`."""
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_RHO_MICRO:
         message = _("Prisen må være et helt antall mikro-rho, fra 1 til {most}.")
         raise Invalid((Problem(message, "rho_micro", params={"most": MOST_RHO_MICRO}),))
+    if len(str(value).rstrip("0")) > PRICE_DIGITS:
+        down = int(str(value)[:PRICE_DIGITS]) * 10 ** (len(str(value)) - PRICE_DIGITS)
+        message = _("Prisen kan ha høyst to sifre som ikke er null til slutt, for eksempel {down} mikro-rho.")
+        raise Invalid((Problem(message, "rho_micro", params={"down": down}),))
     return value
 
 

@@ -16,14 +16,19 @@ def desk(request: Request) -> Desk:
     return cast("Desk", request.app.state.privacy)
 
 
-async def body(request: Request) -> dict[str, Any]:
-    """Return the body, a JSON object within the limits; no more than that is read."""
-    raw = b""
+async def received(request: Request, largest: int) -> bytes:
+    """Return the body. Raises `Invalid` as soon as it is larger than `largest` bytes; no more than that is kept."""
+    raw = bytearray()
     async for piece in request.stream():
         raw += piece
-        if len(raw) > LARGEST:
+        if len(raw) > largest:
             raise refused()
-    return document_from(raw)
+    return bytes(raw)
+
+
+async def body(request: Request) -> dict[str, Any]:
+    """Return the body, a JSON object within the limits; no more than that is read."""
+    return document_from(await received(request, LARGEST))
 
 
 def project(request: Request) -> str:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from hvelv.kernel.errors import Invalid, Problem, _
 from hvelv.kernel.web import Actor
 from hvelv.privacy.domain.documents import document_from
-from hvelv.privacy.pages.documents import AtDesk
+from hvelv.privacy.pages.documents import AtDesk, received
 
 router = APIRouter()
 LARGEST_IMPORT = 64 << 20  # bytes
@@ -30,7 +30,7 @@ async def import_opt_outs(request: Request, person: Actor, desk: AtDesk) -> dict
     """Take in objections and return how many were new; nobody's number is repeated."""
     from starlette.concurrency import run_in_threadpool
 
-    raw = b"".join([piece async for piece in request.stream()])
+    raw = await received(request, LARGEST_IMPORT)
     rows = document_from(raw, largest=LARGEST_IMPORT).get("rows")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise Invalid((Problem(_("Feltet må være en liste av reservasjoner."), "rows"),))

@@ -1,6 +1,6 @@
 """Extracts: what a project gets of a table. Made by a pure pipeline, published in one piece, known by their hash."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -9,14 +9,13 @@ from typing import Protocol
 from sqlmodel import Session
 
 from hvelv.kernel.audit import AuditEvent
-from hvelv.kernel.clock import Clock
 from hvelv.kernel.database import Database
 from hvelv.kernel.errors import NotPossible, _
 from hvelv.privacy.domain.permission import Permission, PermittedTable
 from hvelv.privacy.domain.query import Filter
 from hvelv.privacy.domain.schema import Schema
 from hvelv.privacy.service.keys import Keys, project_key
-from hvelv.privacy.service.optouts import OptOuts
+from hvelv.privacy.service.optouts import Objections, OptOuts
 
 
 @dataclass(frozen=True)
@@ -88,14 +87,18 @@ class ExtractReader(Protocol):
 
 
 class Extraction:
-    """Makes extracts: brings key and objections together with the order, so that no caller sees either."""
+    """Makes extracts: brings key and objections together with the order, so that no caller looks into either."""
 
-    def __init__(self, keys: Keys, optouts: OptOuts, extractor: Extractor) -> None:
-        self._keys, self._optouts, self._extractor = keys, optouts, extractor
+    def __init__(self, keys: Keys, extractor: Extractor) -> None:
+        self._keys, self._extractor = keys, extractor
 
-    def extract(self, project: str, table: PermittedTable, schema: Schema, source: Path, target: Path) -> Extracted:
-        """Write what `table` permits of the Parquet file `source`, whose whole schema is `schema`, to `target`."""
-        key, objections = self._optouts.against(table.dataset)
+    def extract(
+        self, project: str, table: PermittedTable, schema: Schema, source: Path, target: Path, *, objections: Objections
+    ) -> Extracted:
+        """Write what `table` permits of the Parquet file `source`, whose whole schema is `schema`, to `target`.
+
+        `objections`: one look at the register for all of a job's tables, so that a person is in all or in none.
+        """
         return self._extractor.extract(
             ExtractOrder(
                 source=source,
@@ -104,8 +107,8 @@ class Extraction:
                 columns=table.columns,
                 where=table.where,
                 project_key=self._keys.opened(project_key(project)),
-                objection_key=key,
-                objections=tuple(objections),
+                objection_key=objections.key,
+                objections=objections.against(table.dataset),
             )
         )
 
@@ -113,15 +116,17 @@ class Extraction:
 class ExtractRegistry:
     """What was published to which project."""
 
-    def __init__(self, database: Database, rows: ExtractRows, reader: ExtractReader, clock: Clock) -> None:
-        self._database, self._rows, self._reader, self._clock = database, rows, reader, clock
+    def __init__(self, database: Database, rows: ExtractRows, reader: ExtractReader, optouts: OptOuts) -> None:
+        self._database, self._rows, self._reader, self._optouts = database, rows, reader, optouts
 
-    def publish(self, extracts: Sequence[Extract], actor: str) -> None:
-        """Make the extracts of one permit version visible, all at once.
+    def publish(self, extracts: Sequence[Extract], objections: Objections, actor: str) -> None:
+        """Make the extracts of one permit version, made with `objections`, visible, all at once.
 
-        Publishing the same again changes nothing. Raises `NotPossible` for other bytes in place of published ones.
+        Publishing the same again changes nothing. Raises `NotPossible` for other bytes in place of published ones,
+        `Unavailable` when there are other objections by now: they have to be made again.
         """
         with self._database.transaction() as unit:
+            self._optouts.expect(unit.session, objections)
             for extract in extracts:
                 if self._rows.add(unit.session, extract):
                     detail = {"table": extract.table, "sha256": extract.sha256, "rows": extract.rows}
@@ -131,6 +136,10 @@ class ExtractRegistry:
                 kept = self._find(self._rows.all(unit.session, extract.project), extract.table, extract.permit_version)
                 if kept is None or kept.sha256 != extract.sha256:
                     raise NotPossible(_("Et publisert uttrekk kan ikke byttes ut."), code="published")
+
+    def complete(self, project: str, permit_version: int, tables: Collection[str]) -> bool:
+        """Say whether every one of `tables` is published for the permit version."""
+        return {e.table for e in self.all(project) if e.permit_version == permit_version} >= set(tables)
 
     def all(self, project: str) -> list[Extract]:
         """Return the project's extracts, the newest permit version first."""

@@ -104,9 +104,9 @@ class Jobs:
         """Say that the attempt failed, in words for people. What is done stays done."""
         return self._write(dataclasses.replace(self.job(job_id), state=JobState.FAILED, message=message))
 
-    def again(self, job_id: str) -> Job:
-        """Put a failed or stopped job back on the list."""
-        return self._write(dataclasses.replace(self.job(job_id), state=JobState.QUEUED, message=""))
+    def again(self, job_id: str, message: str = "") -> Job:
+        """Put a failed or stopped job back on the list; with a `message` that says what it waits for, for later."""
+        return self._write(dataclasses.replace(self.job(job_id), state=JobState.QUEUED, message=message))
 
     def job(self, job_id: str) -> Job:
         """Return the job. Raises `NotFound`."""

@@ -4,9 +4,9 @@ A number is kept as its AES block under a key of its own, which lies wrapped lik
 the blocks are turned into the project's own, in memory; logs, audit and answers have counts and nothing else.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
 from sqlmodel import Session
@@ -14,14 +14,14 @@ from sqlmodel import Session
 from hvelv.kernel.audit import AuditEvent
 from hvelv.kernel.clock import Clock
 from hvelv.kernel.database import Database
-from hvelv.kernel.errors import Invalid, Problem, _
+from hvelv.kernel.errors import Invalid, Problem, Unavailable, _
 from hvelv.privacy.domain.identifiers import is_person_number
 from hvelv.privacy.service.keys import Keys
 
 KEY_NAME = "opt-outs"
 EVERYTHING = "all"
 MOST_ROWS = 1_000_000
-LONGEST_SCOPE = 80
+EARLIEST_ZONE = timedelta(hours=14)  # where the day begins first: an objection holds from its day on, anywhere
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,41 @@ class Objection:
     since: date
 
 
+@dataclass(frozen=True)
+class Objections:
+    """One look at the register, for all tables of one job. Neither key nor blocks are in its text form.
+
+    `held`: scope and block of each objection that holds, in order. `key`: empty without any.
+    """
+
+    datasets: tuple[str, ...]
+    held: tuple[tuple[str, str], ...] = field(repr=False)
+    key: bytes = field(repr=False)
+
+    def against(self, dataset: str) -> tuple[str, ...]:
+        """Return the blocks of those who are in no extract of `dataset`. Raises `KeyError` for one not looked up."""
+        if dataset not in self.datasets:
+            raise KeyError("the look at the register was not for this dataset")
+        return tuple(sorted({block for scope, block in self.held if scope in {EVERYTHING, dataset}}))
+
+
 class ObjectionRows(Protocol):
     """Where objections are kept."""
 
     def add(self, session: Session, objections: Sequence[Objection], at: datetime) -> int:
-        """Keep those that are not known and say how many they were."""
+        """Keep those that are new, move those that hold earlier than was known, and say how many both were."""
         ...
 
-    def blocks(self, session: Session, scopes: Sequence[str], until: date) -> list[str]:
-        """Return the blocks with an objection in one of `scopes` that holds on the day `until`."""
+    def held(self, session: Session, scopes: Sequence[str], until: date) -> list[tuple[str, str]]:
+        """Return scope and block of the objections in one of `scopes` that hold on the day `until`, in order."""
+        ...
+
+    def hold_still(self, session: Session) -> None:
+        """Let nobody add objections before the transaction ends."""
+        ...
+
+    def datasets(self, session: Session) -> set[str]:
+        """Return the datasets that can be objected to: those with an account."""
         ...
 
 
@@ -63,9 +89,12 @@ class OptOuts:
     def take_in(self, rows: Sequence[Mapping[str, Any]], actor: str) -> dict[str, int]:
         """Keep objections: `person_number`, `scope` (`all` or a dataset), `since` (ISO date).
 
-        Returns how many were new and how many were known. All or nothing: raises `Invalid` with row numbers.
+        Returns how many were new or hold earlier than was known, and how many changed nothing: a date is never moved
+        later. All or nothing: raises `Invalid` with row numbers.
         """
-        checked = _checked(rows)
+        with self._database.reading() as session:
+            scopes = {EVERYTHING} | self._rows.datasets(session)
+        checked = _checked(rows, scopes)
         with self._database.transaction() as unit:
             self._keys.ensure(unit, KEY_NAME, actor)
             key = self._keys.opened_in(unit.session, KEY_NAME)
@@ -76,24 +105,35 @@ class OptOuts:
             unit.record(AuditEvent(actor, "opt-outs.imported", KEY_NAME, counts))
         return counts
 
-    def against(self, dataset: str) -> tuple[bytes, list[str]]:
-        """Return the opt-out key and the blocks of those who are in no extract of `dataset` from today.
-
-        For the extractor alone. Without any objection, the key is empty.
-        """
+    def look(self, datasets: Sequence[str]) -> Objections:
+        """Return who is in no extract of `datasets` as of now. For the extractor alone."""
         with self._database.reading() as session:
-            today = self._clock.now().date()
-            blocks = self._rows.blocks(session, (EVERYTHING, dataset), today)
-            return (self._keys.opened_in(session, KEY_NAME), blocks) if blocks else (b"", [])
+            return self._looked(session, tuple(datasets))
+
+    def expect(self, session: Session, seen: Objections) -> None:
+        """Raise `Unavailable` if the objections are others than was `seen`; let nobody add any before the transaction ends.
+
+        Whoever publishes what was made with `seen` calls it in the transaction that publishes.
+        """
+        self._rows.hold_still(session)
+        if self._looked(session, seen.datasets).held != seen.held:
+            raise Unavailable(
+                _("Det er kommet nye reservasjoner; uttrekkene lages på nytt."), code="objections-changed"
+            )
+
+    def _looked(self, session: Session, datasets: tuple[str, ...]) -> Objections:
+        today = (self._clock.now() + EARLIEST_ZONE).date()
+        held = tuple(self._rows.held(session, (EVERYTHING, *datasets), today))
+        return Objections(datasets, held, self._keys.opened_in(session, KEY_NAME) if held else b"")
 
 
-def _checked(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, date]]:
+def _checked(rows: Sequence[Mapping[str, Any]], scopes: Collection[str]) -> list[tuple[str, str, date]]:
     if not 1 <= len(rows) <= MOST_ROWS:
         raise Invalid((Problem(_("Filen må ha fra 1 til {most} rader."), "rows", params={"most": MOST_ROWS}),))
     problems: list[Problem] = []
     found: list[tuple[str, str, date]] = []
     for number, row in enumerate(rows, start=1):
-        fault = _fault(row)
+        fault = _fault(row, scopes)
         if fault:
             problems.append(Problem(fault[1], fault[0], number))
         else:
@@ -103,12 +143,12 @@ def _checked(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, date]]:
     return found
 
 
-def _fault(row: Mapping[str, Any]) -> tuple[str, str] | None:
+def _fault(row: Mapping[str, Any], scopes: Collection[str]) -> tuple[str, str] | None:
     number, scope, since = row.get("person_number"), row.get("scope"), row.get("since")
     if not isinstance(number, str) or not is_person_number(number):
         return "person_number", _("Personnummeret må ha nøyaktig 11 sifre, uten mellomrom.")
-    if not isinstance(scope, str) or not 0 < len(scope) <= LONGEST_SCOPE:
-        return "scope", _("Omfanget må være «all» eller et datasett.")
+    if not isinstance(scope, str) or scope not in scopes:
+        return "scope", _("Omfanget må være «all» eller id-en til et datasett som er publisert.")
     try:
         date.fromisoformat(since if isinstance(since, str) else "")
     except ValueError:

@@ -1,6 +1,10 @@
 """Keys, objections, published extracts and jobs, on both databases."""
 
 import json
+import threading
+import time
+from datetime import UTC, datetime
+from unittest.mock import patch
 
 import pyarrow.parquet as pq
 import pytest
@@ -16,8 +20,15 @@ from tests.builders_privacy import DATASET, PERSON, PROJECT, a_person_number, a_
 def world(database_url, tmp_path):
     world = a_world(database_url, tmp_path)
     world.open_project()
+    with world.database.transaction() as unit:
+        world.desk.accounts.open_account(unit, "another", "Et annet", 10_000, "steward")
     yield world
     world.database.close()
+
+
+def some_persons():
+    """Return how many people are in the source."""
+    return len({row["person_number"] for row in some_rows()})
 
 
 def everything_in(world):
@@ -84,6 +95,9 @@ def test_objections_are_counted_and_nobodys_number_is_kept(world):
         ({"person_number": "0181011234"}, "person_number"),
         ({"person_number": 1810112345}, "person_number"),
         ({"scope": ""}, "scope"),
+        ({"scope": "ds-lab"}, "scope"),
+        ({"scope": "ALL"}, "scope"),
+        ({"scope": None}, "scope"),
         ({"since": "yesterday"}, "since"),
         ({"since": None}, "since"),
     ],
@@ -106,6 +120,89 @@ def test_who_objected_is_in_no_extract_from_the_day_it_holds(world):
     extract = world.provision(rows=some_rows(10))
 
     assert extract.persons == 8
+
+
+def test_an_objection_that_is_known_is_moved_earlier_and_never_later(world):
+    take_in, look = world.desk.optouts.take_in, world.desk.optouts.look
+
+    assert take_in([objection(1, since="2026-06-01")], "registrar") == {"added": 1, "known": 0}
+    assert look([DATASET]).against(DATASET) == ()
+    assert take_in([objection(1, since="2026-01-10")], "registrar") == {"added": 1, "known": 0}
+    assert len(look([DATASET]).against(DATASET)) == 1
+    assert take_in([objection(1, since="2026-06-01")], "registrar") == {"added": 0, "known": 1}
+    assert len(look([DATASET]).against(DATASET)) == 1
+
+
+def test_an_objection_holds_as_soon_as_its_day_has_begun_anywhere(world):
+    world.desk.optouts.take_in([objection(1, since="2026-01-16")], "registrar")
+
+    world.clock.at = datetime(2026, 1, 15, 9, 59, tzinfo=UTC)
+    assert world.desk.optouts.look([DATASET]).against(DATASET) == ()
+    world.clock.at = datetime(2026, 1, 15, 23, 30, tzinfo=UTC)  # past midnight in Oslo
+    assert len(world.desk.optouts.look([DATASET]).against(DATASET)) == 1
+
+
+def test_a_look_at_the_register_shows_nobody_and_tells_of_the_datasets_looked_up_only(world):
+    world.desk.optouts.take_in([objection(1)], "registrar")
+
+    seen = world.desk.optouts.look([DATASET])
+
+    (block,) = seen.against(DATASET)
+    assert block not in f"{seen} {seen!r}"
+    assert seen.key.hex() not in f"{seen} {seen!r}"
+    assert repr(seen.key) not in f"{seen} {seen!r}"
+    with pytest.raises(KeyError):
+        seen.against("another")
+
+
+CHANGES = {
+    "somebody objects": {"number": 2},
+    "somebody objects to this dataset": {"number": 2, "scope": DATASET},
+    "an objection is moved earlier": {"number": 3, "since": "2026-01-02"},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_nothing_is_published_that_was_made_with_objections_as_they_no_longer_are(world, change):
+    world.desk.optouts.take_in([objection(1), objection(3, since="2026-12-01")], "registrar")
+    look = world.desk.optouts.look
+    take_in = world.desk.optouts.take_in
+    with patch.object(world.desk.optouts, "look", lambda names: (look(names), take_in([new], "registrar"))[0]):
+        new = objection(**CHANGES[change])
+        with pytest.raises(Unavailable):
+            world.provision()
+
+    assert world.desk.extracts.all(PROJECT) == []
+    assert world.provision().persons == some_persons() - 2
+
+
+def test_an_objection_that_does_not_concern_the_tables_disturbs_nothing(world):
+    seen = world.desk.optouts.look([DATASET])
+    world.desk.optouts.take_in([objection(1, scope="another"), objection(2, since="2027-01-01")], "registrar")
+
+    with world.database.transaction() as unit:
+        world.desk.optouts.expect(unit.session, seen)
+
+
+@pytest.mark.timeout(60)
+def test_while_extracts_are_published_nobody_adds_an_objection(world):
+    seen, published, order = world.desk.optouts.look([DATASET]), threading.Event(), []
+
+    def objecting():
+        published.wait(30)
+        world.desk.optouts.take_in([objection(1)], "registrar")
+        order.append("objection")
+
+    thread = threading.Thread(target=objecting)
+    thread.start()
+    with world.database.transaction() as unit:
+        world.desk.optouts.expect(unit.session, seen)
+        published.set()
+        time.sleep(0.5)
+        order.append("published")
+    thread.join(30)
+
+    assert order == ["published", "objection"]
 
 
 def test_an_extract_is_published_once_and_never_replaced(world):

@@ -100,10 +100,10 @@ def test_a_body_beyond_the_limit_is_not_read_to_its_end(door):
 
 
 def test_an_overdrawn_release_says_what_is_left(door):
-    answer = door.post("/lab/releases", json=an_order(rho_micro=10_001))
+    answer = door.post("/lab/releases", json=an_order(rho_micro=11_000))
 
     assert answer.status_code == 409
-    assert answer.json()["params"] == {"spent": 0, "asked": 10_001, "left": 10_000}
+    assert answer.json()["params"] == {"spent": 0, "asked": 11_000, "left": 10_000}
 
 
 def test_the_portal_sees_budget_account_and_imports_objections(door):
@@ -117,3 +117,16 @@ def test_the_portal_sees_budget_account_and_imports_objections(door):
     assert (account["allotted"], account["cap"]) == (10_000, 100_000)
     assert door.post("/opt-outs/import", json={"rows": rows}).json() == {"added": 1, "known": 0}
     assert door.post("/opt-outs/import", content=json.dumps({"rows": "x"})).status_code == 422
+
+
+def test_of_an_import_without_end_no_more_is_read_than_is_allowed(door, monkeypatch):
+    monkeypatch.setattr(projects_api, "LARGEST_IMPORT", 10_000)
+    sent = []
+
+    async def pieces():
+        for _ in range(1_000):
+            sent.append(1)
+            yield b" " * 1_000
+
+    assert door.post("/opt-outs/import", content=pieces()).status_code == 422
+    assert len(sent) == 11

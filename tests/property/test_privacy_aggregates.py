@@ -30,14 +30,14 @@ MEASURES = [
     {"kind": "count"},
     {"kind": "sum", "column": "value", "low": 0, "high": 50},
     {"kind": "mean", "column": "value", "low": 10, "high": 50},
-    {"kind": "mean", "column": "age", "low": 1, "high": 110},
+    {"kind": "mean", "column": "age", "low": 11, "high": 110},
 ]
 KEYS = st.sampled_from(
     [
         [],
         ["sex"],
         ["sex", "test"],
-        [{"column": "age", "edges": [0, 18, 67, 110]}, "sex"],
+        [{"column": "age", "edges": [0, 18, 36, 54, 67]}, "sex"],
         [{"column": "value", "edges": [0, 25, 50]}],
     ]
 )

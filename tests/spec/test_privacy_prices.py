@@ -22,7 +22,7 @@ REACH = [
     (a_measure("sum", 10, 50), 2, 4, [200]),
     (a_measure("mean", 0, 50), 1, 1, [25, 1]),
     (a_measure("mean", 10, 50), 2, 4, [80, 4]),
-    (a_measure("mean", 0, 0.1), 1, 1, [0.1, 1]),  # one step: the midpoint is not on the grid
+    (a_measure("mean", 0, 2.5), 1, 1, [1.3, 1]),  # 25 steps: the midpoint is not on the grid
 ]
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from hvelv.kernel.errors import Invalid
 from hvelv.privacy.domain.documents import document_from
-from hvelv.privacy.domain.plan import plan
+from hvelv.privacy.domain.plan import plan, scale_of
 from hvelv.privacy.domain.query import query_from, rho_from
+from hvelv.privacy.domain.schema import Column
 from hvelv.privacy.service.releases import key_from
 from tests.builders_privacy import EXTRACT_SCHEMA, a_query
 
@@ -36,8 +37,11 @@ ALLOWED = {
     "a truth value": where("smoker", "==", True),
     "a truth value as a key": {"by": ["smoker"]},
     "an integer code as a key": {"by": ["test"]},
-    "bins": bins("age", [0, 18.5, 67, 110]),
-    "a sum within the declared bounds": {"measures": [a_sum(low=1.5, high=20)]},
+    "bins": bins("age", [0, 18, 36, 54, 72, 90, 108]),
+    "bins of which the last is narrower": bins("age", [0, 50, 100, 110]),
+    "bins in tenths": bins("value", [0.3, 0.6, 0.9, 1.1]),
+    "fifty bins": bins("age", list(range(51))),
+    "a sum within the declared bounds": {"measures": [a_sum(low=2.5, high=20)]},
     "a mean": {"measures": [a_sum(kind="mean")]},
     "three keys": {"by": ["sex", "smoker", "test"]},
 }
@@ -88,8 +92,18 @@ REFUSED = {
     "equal edges": (bins("age", [5, 5]), "by.0.edges"),
     "one edge": (bins("age", [5]), "by.0"),
     "bins of codes": (bins("sex", [0, 1]), "by.0.column"),
+    "51 bins": (bins("age", list(range(52))), "by.0.edges"),
+    "102 edges": (bins("age", list(range(102))), "by.0"),
+    "an edge below the declared low": (bins("age", [-10, 0, 10]), "by.0.edges"),
+    "an edge above the declared high": (bins("age", [100, 105, 111]), "by.0.edges"),
+    "an edge between two whole numbers": (bins("age", [0, 18.5]), "by.0.edges"),
+    "an edge next to a step": (bins("value", [0, 0.1 + 0.2]), "by.0.edges"),
+    "an edge with a message in its decimals": (bins("value", [0, 12.345678901234567]), "by.0.edges"),
+    "bins of several widths": (bins("age", [0, 18, 67]), "by.0.edges"),
+    "a narrow bin that is not the last": (bins("age", [0, 5, 15, 25]), "by.0.edges"),
+    "bins without public bounds": (bins("unbounded", [0, 1]), "by.0.column"),
     "more than 10,000 cells": (
-        {"by": [{"column": c, "edges": list(range(100))} for c in ("age", "value", "test")]},
+        {"by": [{"column": c, "edges": list(range(10, 60))} for c in ("age", "value", "test")]},
         "by",
     ),
     "bounds wider than declared": ({"measures": [a_sum(high=51)]}, "measures.0.low"),
@@ -101,7 +115,9 @@ REFUSED = {
     "bounds asked of the data": ({"measures": [a_sum(low="min", high="max")]}, "measures.0"),
     "a sum without public bounds": ({"measures": [a_sum(column="unbounded", low=0, high=1)]}, "measures.0.column"),
     "a sum of codes": ({"measures": [a_sum(column="sex")]}, "measures.0.column"),
-    "one measure twice": ({"measures": [a_sum(), a_sum(high=9)]}, "measures"),
+    "one measure twice": ({"measures": [a_sum(), a_sum(high=10)]}, "measures"),
+    "a low bound beside the public ones": ({"measures": [a_sum(low=2.6)]}, "measures.0.low"),
+    "a high bound beside the public ones": ({"measures": [a_sum(high=49.9)]}, "measures.0.high"),
 }
 
 
@@ -139,6 +155,45 @@ def test_a_price_is_a_whole_positive_number_of_micro_rho(rho):
         rho_from(rho)
 
     assert refusal.value.problems[0].field == "rho_micro"
+
+
+@pytest.mark.parametrize("rho", [1, 99, 100, 1_500, 20_000, 50_000, 10**9])
+def test_a_price_has_one_or_two_digits_and_then_nothing_but_zeros(rho):
+    assert rho_from(rho) == rho
+
+
+@pytest.mark.parametrize(("rho", "down"), [(101, 100), (12_345, 12_000), (999_999_999, 990_000_000)])
+def test_a_price_that_could_carry_a_message_is_refused_and_the_next_below_is_named(rho, down):
+    with pytest.raises(Invalid) as refusal:
+        rho_from(rho)
+
+    assert [(p.field, p.params) for p in refusal.value.problems] == [("rho_micro", {"down": down})]
+
+
+def test_a_refused_bound_names_the_nearest_that_can_be_used():
+    with pytest.raises(Invalid) as refusal:
+        plan(query_from(a_query(measures=[a_sum(low=2.6, high=41)])), EXTRACT_SCHEMA)
+
+    found = {p.field: p.params["nearest"] for p in refusal.value.problems}
+    assert found == {"measures.0.low": 2.5, "measures.0.high": 40}
+
+
+@pytest.mark.parametrize(
+    ("declared", "clamps"),
+    [
+        ((0, 10, None), range(11)),  # all there are
+        ((18, 100, None), [18, 22, 23, 26, 27, 30, 31]),
+        ((0, 50, 0.1), range(0, 501, 25)),
+        ((-1.5, 0.5, 0.01), range(-150, 51, 10)),
+    ],
+)
+def test_bounds_of_a_measure_are_few_and_hold_the_declared_ones(declared, clamps):
+    low, high, step = declared
+    scale = scale_of(Column("x", "integer" if step is None else "decimal", "attribute", low=low, high=high, step=step))
+
+    assert scale.clamps[: len(clamps)] == tuple(clamps)
+    assert scale.clamps[-1] == scale.high / scale.step
+    assert len(scale.clamps) <= 2 * 21
 
 
 @pytest.mark.parametrize("key", ["", "short", "a" * 81, "with space!", "æøåæøåæø", "12345678\n", 12345678, None])

@@ -307,6 +307,21 @@ def test_epsilon_is_turned_into_the_rho_that_gives_it():
     assert rho + 2 * (rho * 13.815510557964274) ** 0.5 == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize(("rho", "price"), [(0.02, 20_000), (0.0015, 1_500), (0.000_001, 1)])
+def test_a_price_in_rho_is_sent_as_it_is(rho, price):
+    assert micro(rho, None, 1e-6) == price
+
+
+@pytest.mark.parametrize("epsilon", [0.01, 0.1, 0.25, 0.5, 1.0, 2.0, 7.3])
+def test_a_price_in_epsilon_is_rounded_down_to_one_that_the_platform_takes(epsilon):
+    from hvelv.privacy.domain.query import rho_from
+
+    price, exact = micro(None, epsilon, 1e-6), rho_of(epsilon, 1e-6) * 1e6
+
+    assert rho_from(price) == price
+    assert 0.9 * exact < price <= exact or price == 1
+
+
 def test_an_unknown_operator_and_edges_of_two_columns_are_refused_at_once(platform):
     _here, project = platform
     with pytest.raises(Refused, match="=="):

@@ -3,9 +3,11 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from hvelv.kernel.clock import SetClock
 from hvelv.privacy.service.jobs import Job, JobState
-from hvelv.workflows.dispatch import MOST_ATTEMPTS, SILENCE, STARTING, Dispatcher
+from hvelv.workflows.dispatch import MOST_ATTEMPTS, SILENCE, STARTING, WAITING, Dispatcher
 from tests.builders import NOON
 
 
@@ -18,8 +20,8 @@ class List:
     def unfinished(self):
         return [self.job] if self.job.state in {JobState.QUEUED, JobState.RUNNING} else []
 
-    def again(self, _job):
-        self.job = replace(self.job, state=JobState.QUEUED)
+    def again(self, _job, message=""):
+        self.job = replace(self.job, state=JobState.QUEUED, message=message)
 
     def failed(self, _job, message):
         self.job = replace(self.job, state=JobState.FAILED, message=message)
@@ -85,6 +87,37 @@ def test_a_running_job_that_reports_is_left_alone_and_a_silent_one_goes_back_on_
     dispatcher.look()
 
     assert jobs.job.state is JobState.QUEUED
+
+
+@pytest.mark.parametrize("attempts", [0, 1])
+def test_a_job_that_waits_for_its_permit_is_started_once_a_minute_for_as_long_as_it_takes(attempts):
+    jobs, starter, clock = List(attempts=attempts), Starter(), SetClock(NOON)
+    dispatcher = Dispatcher(jobs, starter, clock)
+    dispatcher.look()
+    assert len(starter.keys) == 1
+
+    for minute in range(1, 11):
+        jobs.job = replace(jobs.job, message="Venter", updated=clock.now())  # the run put it back
+        for _second in range(59):
+            clock.advance(timedelta(seconds=1))
+            dispatcher.look()
+        assert len(starter.keys) == minute
+        clock.advance(WAITING - timedelta(seconds=59))
+        dispatcher.look()
+        dispatcher.look()
+        assert len(starter.keys) == minute + 1
+
+    assert len(set(starter.keys)) == len(starter.keys)  # none is the key of a run that has ended
+
+
+def test_two_dispatchers_ask_for_a_waiting_job_with_the_same_key():
+    jobs, starter = List(message="Venter", attempts=1), Starter()
+
+    Dispatcher(jobs, starter, SetClock(NOON + WAITING)).look()
+    Dispatcher(jobs, starter, SetClock(NOON + WAITING)).look()
+
+    assert len(set(starter.keys)) == 1
+    assert len(starter.keys) == 2
 
 
 def test_a_job_that_dies_again_and_again_is_given_up_and_said_so():

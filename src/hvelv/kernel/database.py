@@ -47,11 +47,15 @@ def connect(url: str) -> Engine:
     """Return an engine for `url`.
 
     SQLite: WAL, `synchronous=FULL` (a commit is on disk when it is acknowledged), write locks taken at the start of a
-    transaction, and recursive triggers, without which INSERT OR REPLACE rewrites an append-only row.
+    transaction, recursive triggers, without which INSERT OR REPLACE rewrites an append-only row, and secure deletion, so
+    that the bytes of an erased key are overwritten. PostgreSQL: a commit is on disk too, whatever the server's default.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True, pool_size=5, max_overflow=20)
+        options = f"{parsed.query.get('options', '')} -c synchronous_commit=on".strip()
+        return create_engine(
+            parsed, connect_args={"options": options}, pool_pre_ping=True, pool_size=5, max_overflow=20
+        )
     engine = create_engine(parsed, connect_args={"timeout": 30, "check_same_thread": False}, poolclass=NullPool)
 
     @event.listens_for(engine, "connect")
@@ -63,6 +67,7 @@ def connect(url: str) -> Engine:
             "busy_timeout=30000",
             "foreign_keys=ON",
             "recursive_triggers=ON",
+            "secure_delete=ON",
         ):
             connection.execute(f"PRAGMA {pragma}")
 

@@ -27,7 +27,7 @@ def import_(
         Path, typer.Argument(help=f"CSV with the columns {', '.join(COLUMNS)}", exists=True, dir_okay=False)
     ],
 ) -> None:
-    """Add the objections in a file. A row that is known already is left alone. The platform has to be running."""
+    """Add the objections in a file. One that is known already is left alone, or moved to the earlier day. The platform has to be running."""
     rows = read(file)
     answer = Link(Settings().custodian_socket("portal")).call(
         "POST", "/opt-outs/import", actor=ACTOR, json={"rows": rows}

@@ -1,0 +1,173 @@
+"""Provisioning: one look at the register for all tables, one publication, and jobs that wait instead of failing."""
+
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from hvelv.kernel.errors import Denied, Refusal, Unavailable
+from hvelv.privacy.service.jobs import JobState
+from hvelv.requests.domain.permit import PERMIT_STATE_NAMES, Permit, PermitState
+from hvelv.workflows import provision
+from tests.builders_privacy import DATASET, PROJECT, VERSION, a_person_number, a_source, a_world, some_rows
+
+OTHER = "ds-more"
+PERSONS = len({row["person_number"] for row in some_rows()})
+
+
+def a_permit(**changes: Any) -> Permit:
+    """Return a permit for two tables."""
+    entry = {"holder": "h", "version": VERSION, "columns": ["sex"], "where": [], "rho_micro": 1_000}
+    document = {
+        "id": "permit-1", "version": 1, "project": PROJECT, "title": "", "purpose": "", "legal_basis": "", "summary": "",
+        "application": "app-1", "revision": "r", "lead": "kari", "members": [],
+        "datasets": [entry | {"dataset": DATASET, "table": "labs"}, entry | {"dataset": OTHER, "table": "more"}],
+        "conditions": [], "valid_from": "2026-01-01", "valid_until": "2026-12-31", "decided_at": "2026-01-01T00:00:00+00:00",
+        "decision": {"votes": {"for": 3, "against": 0}, "stewards": ["h"]},
+    }  # fmt: skip
+    return Permit.from_document(document | changes)
+
+
+@dataclass
+class Office:
+    """A permit office with one permit."""
+
+    permit: Permit = field(default_factory=a_permit)
+    state: PermitState = PermitState.ACTIVE
+
+    def issued(self, _project: str) -> Any:
+        return SimpleNamespace(permit=self.permit, state=self.state)
+
+    def active_permit(self, _project: str, now: datetime) -> Permit:
+        if self.state is not PermitState.ACTIVE or not self.permit.runs(now):
+            raise Denied("Nei: {state}", code="permit-not-active", state=PERMIT_STATE_NAMES[self.state])
+        return self.permit
+
+
+class Declaration:
+    """What both tables are declared as."""
+
+    def as_dict(self) -> dict[str, Any]:
+        sex = {"name": "sex", "type": "string", "role": "attribute", "categories": [{"code": "f"}, {"code": "m"}]}
+        return {"table": "labs", "variables": [{"name": "person_number", "type": "string", "role": "person_id"}, sex]}
+
+
+@pytest.fixture
+def desk(database_url, tmp_path):
+    world = a_world(database_url, tmp_path)
+    world.open_project()
+    with world.database.transaction() as unit:
+        world.desk.accounts.open_account(unit, OTHER, "Mer", 1_000, "steward")
+        world.desk.jobs.queue(unit, "job-1", "provision", PROJECT)
+    world.store.ensure_bucket("vault")
+    world.store.put_file("vault", "source", a_source(tmp_path / "source.parquet", some_rows()))
+    found = SimpleNamespace(object_name="source", declaration=Declaration())
+    yield SimpleNamespace(
+        privacy=world.desk, jobs=world.desk.jobs, office=Office(), clock=world.clock, objects=world.store,
+        versions=SimpleNamespace(find=lambda *_: found), database=world.database,
+    )  # fmt: skip
+    world.database.close()
+
+
+def run(desk, tmp_path):
+    """Do the job as the flow does."""
+    try:
+        provision.provision_project(desk, "job-1", tmp_path)
+    except Unavailable:
+        raise
+    except Refusal as refusal:
+        provision.settle(desk, "job-1", refusal)
+    return desk.jobs.job("job-1")
+
+
+def objecting(desk, number):
+    row = {"person_number": a_person_number(number), "scope": "all", "since": "2026-01-01"}
+    desk.privacy.optouts.take_in([row], "registrar")
+
+
+def test_both_tables_are_published_and_the_job_is_done(desk, tmp_path):
+    assert run(desk, tmp_path).state is JobState.DONE
+    assert [(e.table, e.persons) for e in desk.privacy.extracts.all(PROJECT)] == [("labs", PERSONS), ("more", PERSONS)]
+
+
+def test_who_objects_between_two_tables_is_in_neither_and_the_job_starts_over(desk, tmp_path):
+    real = provision.extract
+
+    def extract(desk, permit, entry, *rest):
+        if entry.table == "more":
+            objecting(desk, 3)
+        return real(desk, permit, entry, *rest)
+
+    with patch.object(provision, "extract", extract), pytest.raises(Unavailable):
+        run(desk, tmp_path)
+    assert desk.privacy.extracts.all(PROJECT) == []
+
+    assert run(desk, tmp_path).state is JobState.DONE
+    assert [e.persons for e in desk.privacy.extracts.all(PROJECT)] == [PERSONS - 1, PERSONS - 1]
+
+
+@pytest.mark.parametrize("state", [PermitState.ACTIVE, PermitState.SUSPENDED, PermitState.REVOKED])
+def test_a_run_killed_between_publishing_and_saying_so_is_done_by_the_next(desk, tmp_path, state):
+    with patch.object(type(desk.jobs), "done", side_effect=Unavailable("borte")), pytest.raises(Unavailable):
+        run(desk, tmp_path)
+    before = desk.privacy.extracts.all(PROJECT)
+    objecting(desk, 3)  # made again, the extracts would be others
+    desk.office.state = state
+
+    assert run(desk, tmp_path).state is JobState.DONE
+    assert desk.privacy.extracts.all(PROJECT) == before
+
+
+def test_a_job_whose_permit_is_not_yet_valid_waits_and_is_done_then(desk, tmp_path):
+    desk.office.permit = a_permit(valid_from="2026-02-01")
+
+    job = run(desk, tmp_path)
+    assert (job.state, job.attempts) == (JobState.QUEUED, 0)
+    assert "Venter" in job.message
+
+    desk.clock.at = datetime(2026, 2, 1, tzinfo=UTC)
+    assert run(desk, tmp_path).state is JobState.DONE
+
+
+def test_a_job_of_a_suspended_project_waits_also_when_it_was_under_way(desk, tmp_path):
+    def suspend(*_):
+        desk.office.state = PermitState.SUSPENDED
+
+    with patch.object(desk.objects, "put", suspend):
+        assert run(desk, tmp_path).state is JobState.QUEUED
+    assert run(desk, tmp_path).state is JobState.QUEUED
+
+    desk.office.state = PermitState.ACTIVE
+    assert run(desk, tmp_path).state is JobState.DONE
+
+
+@pytest.mark.parametrize("state", [PermitState.REVOKED, PermitState.CLOSED, PermitState.EXPIRED])
+def test_a_job_whose_permit_will_never_run_again_fails(desk, tmp_path, state):
+    desk.office.state = state
+    assert run(desk, tmp_path).state is JobState.FAILED
+
+
+@pytest.mark.parametrize("state", [PermitState.ACTIVE, PermitState.SUSPENDED])
+def test_a_job_whose_permits_days_are_over_fails(desk, tmp_path, state):
+    desk.office.permit, desk.office.state = a_permit(valid_until=date(2026, 1, 14).isoformat()), state
+    assert run(desk, tmp_path).state is JobState.FAILED
+
+
+def test_the_heart_goes_on_beating_after_a_write_that_failed(desk, monkeypatch):
+    monkeypatch.setattr(provision, "BEAT_SECONDS", 0.01)
+    real, beats, enough = desk.jobs.advanced, [], threading.Event()
+
+    def advanced(*args):
+        beats.append(1)
+        if len(beats) == 1:
+            raise OSError("the database is away")
+        enough.set()
+        return real(*args)
+
+    monkeypatch.setattr(desk.jobs, "advanced", advanced)
+    with provision.reporting(desk, "job-1"):
+        assert enough.wait(10)

@@ -21,6 +21,7 @@ from hvelv.catalog.service.catalogue import Catalogue
 from hvelv.catalog.service.publishing import Publishing
 from hvelv.catalog.service.selections import Selected, Selections
 from hvelv.enclave.service.rooms import Room, RoomState
+from hvelv.kernel.authority import authorise
 from hvelv.kernel.clock import SetClock
 from hvelv.kernel.database import registry
 from hvelv.kernel.errors import Denied, Invalid, NotFound, Problem
@@ -38,7 +39,15 @@ from hvelv.requests.domain.completeness import missing
 from hvelv.requests.domain.draft import Draft, Wish
 from hvelv.requests.domain.lifecycle import Action
 from hvelv.requests.domain.permissions import Case, allowed, relations
-from hvelv.requests.domain.permit import Permit, PermitState, PermittedDataset
+from hvelv.requests.domain.permit import (
+    PERMIT_LIFECYCLE,
+    Permit,
+    PermitAction,
+    PermitState,
+    PermittedDataset,
+    next_permit_state,
+)
+from hvelv.requests.domain.permit_rights import PERMIT_POLICY, permitted
 from hvelv.requests.domain.review import Choice, Conflict, StewardDecision, Vote, conflict_reason
 from hvelv.requests.service.cases import CaseLine, CaseView
 from hvelv.requests.service.projects import Project
@@ -132,7 +141,14 @@ class StubVault:
         return Checked(problems, (), preview, 2, 2)
 
     def publish(
-        self, actor: str, upload: str, dataset: DatasetId, declaration: Mapping[str, Any], rho_micro: int | None
+        self,
+        actor: str,
+        upload: str,
+        dataset: DatasetId,
+        declaration: Mapping[str, Any],
+        rho_micro: int | None,
+        *,
+        holder: HolderId,
     ) -> Published:
         if self.check(actor, upload, declaration).problems:
             raise Invalid(self.check(actor, upload, declaration).problems)
@@ -416,6 +432,17 @@ class StubProjects:
 
     def all(self, session: Any = None) -> tuple[Project, ...]:
         return tuple(self.kept.values())
+
+    def may(self, person: Person, project: Project) -> frozenset[PermitAction]:
+        return permitted(person, project.permit) & frozenset(PERMIT_LIFECYCLE[project.state])
+
+    def change(self, person: Person, project: str, action: PermitAction, reason: str) -> Project:
+        found = self.get(person, project)
+        authorise(person, action, found.permit, PERMIT_POLICY)
+        if not reason.strip():
+            raise Invalid((Problem("Skriv en begrunnelse.", "reason"),))
+        self.kept[project] = replace(found, state=next_permit_state(found.state, action))
+        return self.kept[project]
 
     @staticmethod
     def _knows(person: Person, project: Project) -> bool:

@@ -120,6 +120,7 @@ class Opened:
     allocations: dict[str, Mapping[str, int]] = field(default_factory=dict)
     jobs: list[tuple[str, str]] = field(default_factory=list)
     states: list[str] = field(default_factory=list)
+    published: tuple[str, ...] = ()
 
     def open(self, unit: Transaction, project: str, allocations: Mapping[str, int], actor: str) -> None:
         self.allocations[project] = dict(allocations)
@@ -133,15 +134,22 @@ class Opened:
     def destroy(self, unit: Transaction, project: str, actor: str) -> None:
         self.states.append("destroyed")
 
+    def view(self, project: str) -> Mapping[str, Any]:
+        return {"extracts": [{"dataset": dataset} for dataset in self.published]}
+
     def enqueue(self, unit: Transaction, kind: str, project: str) -> None:
         self.jobs.append((kind, project))
+
+
+HOLDERS = {"d-liver": "h-lab", "d-population": "h-pop"}
 
 
 class FoundVersions:
     """A vault in which every version of the builders' datasets is."""
 
     def find(self, dataset: str, content_hash: str) -> Any:
-        return SimpleNamespace(declaration=a_version(dataset, table=dataset.removeprefix("d-")).declaration)
+        declaration = a_version(dataset, table=dataset.removeprefix("d-")).declaration
+        return SimpleNamespace(holder=HOLDERS.get(dataset, ""), declaration=declaration)
 
 
 class Door:

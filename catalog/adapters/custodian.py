@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from hvelv.catalog.domain.uploads import Checked, Preview, Published, Uploaded
 from hvelv.kernel.errors import Problem
-from hvelv.kernel.ids import DatasetId
+from hvelv.kernel.ids import DatasetId, HolderId
 from hvelv.kernel.link import Link
 
 
@@ -41,11 +41,18 @@ class LinkedVault:
         )
 
     def publish(
-        self, actor: str, upload: str, dataset: DatasetId, declaration: Mapping[str, Any], rho_micro: int | None
+        self,
+        actor: str,
+        upload: str,
+        dataset: DatasetId,
+        declaration: Mapping[str, Any],
+        rho_micro: int | None,
+        *,
+        holder: HolderId,
     ) -> Published:
-        """Have the file made into a version."""
+        """Have the file made into a version, `holder`'s."""
         path = f"/uploads/{quote(upload, safe='')}/publish"
-        body = {"dataset": dataset, "declaration": dict(declaration), "rho_micro": rho_micro}
+        body = {"dataset": dataset, "holder": holder, "declaration": dict(declaration), "rho_micro": rho_micro}
         answer = self._link.call("POST", path, actor=actor, json=body)
         return Published(
             str(answer["content_hash"]),

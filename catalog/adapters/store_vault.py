@@ -9,7 +9,7 @@ from hvelv.catalog.domain.declaration import Declaration
 from hvelv.catalog.service.vault import RawVersion
 from hvelv.kernel.canonical import canonical
 from hvelv.kernel.database import CustodianRow
-from hvelv.kernel.ids import DatasetId, PersonId
+from hvelv.kernel.ids import DatasetId, HolderId, PersonId
 from hvelv.kernel.rows import insert_once, iso, moment
 
 
@@ -21,6 +21,7 @@ class RawVersionRow(CustodianRow, table=True):
 
     dataset: str = Field(primary_key=True, max_length=64)
     content_hash: str = Field(primary_key=True, max_length=64)
+    holder: str = Field(max_length=64)
     object_name: str = Field(max_length=200)
     rows: int = Field(sa_type=BigInteger)
     persons: int = Field(sa_type=BigInteger)
@@ -33,6 +34,7 @@ class RawVersionRow(CustodianRow, table=True):
 def _version(row: RawVersionRow) -> RawVersion:
     return RawVersion(
         DatasetId(row.dataset),
+        HolderId(row.holder),
         row.content_hash,
         row.object_name,
         row.rows,
@@ -57,6 +59,11 @@ class SqlVersionRows:
         row = session.exec(select(RawVersionRow).where(RawVersionRow.upload == upload)).first()
         return _version(row) if row else None
 
+    def holders(self, session: Session, dataset: str) -> frozenset[HolderId]:
+        """Return whose versions of a dataset there are: one holder's, or nobody's yet."""
+        found = session.exec(select(RawVersionRow.holder).where(RawVersionRow.dataset == dataset).distinct())
+        return frozenset(HolderId(holder) for holder in found)
+
     def add(self, session: Session, version: RawVersion) -> bool:
         """Enter a version; False when it is there, or its upload has become another."""
         return insert_once(
@@ -64,6 +71,7 @@ class SqlVersionRows:
             RawVersionRow(
                 dataset=version.dataset,
                 content_hash=version.content_hash,
+                holder=version.holder,
                 object_name=version.object_name,
                 rows=version.rows,
                 persons=version.persons,

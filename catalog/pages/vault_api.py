@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 
 from hvelv.catalog.service.vault import Vault
 from hvelv.kernel.errors import Problem
-from hvelv.kernel.ids import DatasetId
+from hvelv.kernel.ids import DatasetId, HolderId
 from hvelv.kernel.web import Actor
 
 router = APIRouter(tags=["vault"])
@@ -35,6 +35,7 @@ class PublishBody(CheckBody):
     """What to publish a file as."""
 
     dataset: str = Field(pattern=r"^d-[a-z0-9-]{1,40}$")
+    holder: str = Field(min_length=1, max_length=64)
     rho_micro: int | None = Field(default=None, gt=0, le=10**12)
 
 
@@ -78,7 +79,8 @@ def check(upload: str, body: CheckBody, actor: Actor, room: TheVault) -> dict[st
 @router.post("/uploads/{upload}/publish")
 def publish(upload: str, body: PublishBody, actor: Actor, room: TheVault) -> dict[str, Any]:
     """Make the file into an immutable version."""
-    made = room.publish(actor, upload, DatasetId(body.dataset), body.declaration, body.rho_micro)
+    dataset, holder = DatasetId(body.dataset), HolderId(body.holder)
+    made = room.publish(actor, upload, dataset, body.declaration, body.rho_micro, holder=holder)
     return {
         "content_hash": made.content_hash,
         "rows": made.rows,

@@ -22,7 +22,14 @@ class VaultDoor(Protocol):
     def upload(self, actor: str, upload: str, filename: str, content: Iterable[bytes]) -> Uploaded: ...
     def check(self, actor: str, upload: str, declaration: Mapping[str, Any]) -> Checked: ...
     def publish(
-        self, actor: str, upload: str, dataset: DatasetId, declaration: Mapping[str, Any], rho_micro: int | None
+        self,
+        actor: str,
+        upload: str,
+        dataset: DatasetId,
+        declaration: Mapping[str, Any],
+        rho_micro: int | None,
+        *,
+        holder: HolderId,
     ) -> Published: ...
     def discard(self, actor: str, upload: str) -> None: ...
 
@@ -64,9 +71,10 @@ class Publishing:
         target = dataset or DatasetId(upload.replace("u-", "d-", 1))
         owner = self._catalogue.by_table(read.table)
         known = self._catalogue.get(dataset) if dataset else owner if owner and owner.id == target else None
-        authorise(person, Action.PUBLISH, Holding(known.holder.id if known else person.holder or HolderId("")), POLICY)
+        holder = known.holder.id if known else person.holder or HolderId("")
+        authorise(person, Action.PUBLISH, Holding(holder), POLICY)
         self._name_is_free(read.table, target, known)
-        published = self._door.publish(person.id, upload, target, read.as_dict(), rho_micro)
+        published = self._door.publish(person.id, upload, target, read.as_dict(), rho_micro, holder=holder)
         version = DatasetVersion(
             target,
             published.content_hash,

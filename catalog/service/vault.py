@@ -19,7 +19,7 @@ from hvelv.kernel.canonical import canonical, digest
 from hvelv.kernel.clock import Clock
 from hvelv.kernel.database import Database, Transaction
 from hvelv.kernel.errors import Denied, Invalid, NotFound, NotPossible, _
-from hvelv.kernel.ids import DatasetId, PersonId
+from hvelv.kernel.ids import DatasetId, HolderId, PersonId
 from hvelv.kernel.objects import ObjectStore
 
 BUCKET = "vault"
@@ -30,6 +30,7 @@ class RawVersion:
     """A version in the vault: where its rows are and what they are."""
 
     dataset: DatasetId
+    holder: HolderId
     content_hash: str
     object_name: str
     rows: int
@@ -101,6 +102,7 @@ class VersionRows(Protocol):
 
     def find(self, session: Session, dataset: str, content_hash: str) -> RawVersion | None: ...
     def of_upload(self, session: Session, upload: str) -> RawVersion | None: ...
+    def holders(self, session: Session, dataset: str) -> frozenset[HolderId]: ...
     def add(self, session: Session, version: RawVersion) -> bool: ...
 
 
@@ -159,10 +161,22 @@ class Vault:
         return self._reader.read(path, declaration)
 
     def publish(
-        self, actor: str, upload: str, dataset: DatasetId, document: Mapping[str, Any], rho_micro: int | None
+        self,
+        actor: str,
+        upload: str,
+        dataset: DatasetId,
+        document: Mapping[str, Any],
+        rho_micro: int | None,
+        *,
+        holder: HolderId,
     ) -> Published:
-        """Make a version of a clean file. Asked again, it answers the same. Raises `Invalid` with the file's problems."""
+        """Make a version of a clean file, `holder`'s. Asked again, it answers the same.
+
+        Raises `Invalid` with the file's problems, `Denied` when the dataset is another holder's.
+        """
         declaration = Declaration.read(document)
+        with self._database.reading() as session:
+            self._is_theirs(session, dataset, holder)
         if (known := self._published_before(actor, upload, dataset)) is not None:
             self._room.discard(actor, upload)
             return known
@@ -175,6 +189,7 @@ class Vault:
             content_hash = digest({"declaration": declaration.as_dict(), "data": _sha256(work)})
             version = RawVersion(
                 dataset,
+                holder,
                 content_hash,
                 f"{dataset}/{content_hash}/table.parquet",
                 checked.rows,
@@ -193,6 +208,10 @@ class Vault:
     def discard(self, actor: str, upload: str) -> None:
         """Remove an upload."""
         self._room.discard(actor, upload)
+
+    def _is_theirs(self, session: Session, dataset: DatasetId, holder: HolderId) -> None:
+        if self._rows.holders(session, dataset) - {holder}:
+            raise Denied(_("Datasettet er en annen datainnehavers."), code="other-holder")
 
     def _published_before(self, actor: str, upload: str, dataset: DatasetId) -> Published | None:
         with self._database.reading() as session:
@@ -219,7 +238,10 @@ class Vault:
                 cap = rho_micro if rho_micro is not None else self._default_cap
                 title = version.declaration.title.nb
                 self._accounts.open_account(transaction, version.dataset, title, cap, version.published_by)
-                detail = {"version": version.content_hash, "rows": version.rows, "persons": version.persons}
+                # The account's row has made a first version from elsewhere wait or commit: now it is seen.
+                self._is_theirs(transaction.session, version.dataset, version.holder)
+                detail: dict[str, Any] = {"version": version.content_hash, "holder": version.holder}
+                detail |= {"rows": version.rows, "persons": version.persons}
                 transaction.record(AuditEvent(version.published_by, "dataset.stored", version.dataset, detail))
                 return _answer(version)
         with self._database.reading() as session:  # another request was first with the same content

@@ -1,24 +1,31 @@
 """Projects and their rooms: the permit, the budget, what has come out, and the lab itself in a frame."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Annotated, Any, Protocol
 
 import httpx
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import Response
 
 from hvelv.catalog.service.catalogue import Catalogue
 from hvelv.enclave.service.rooms import Rooms, RoomState
-from hvelv.kernel.errors import Denied, NotFound, Refusal, Unavailable, _
+from hvelv.kernel.errors import Denied, Invalid, NotFound, Problem, Refusal, Unavailable, _
 from hvelv.kernel.people import Person
 from hvelv.kernel.web import PageShell, SignedIn
 from hvelv.requests.domain.draft import PURPOSE_NAMES
-from hvelv.requests.domain.permit import PermitState
+from hvelv.requests.domain.permit import PermitAction, PermitState
+from hvelv.requests.domain.permit_rights import MEANINGS
 from hvelv.requests.service.projects import Project, Projects
 
 router = APIRouter()
 WORKING = frozenset({"queued", "running"})
+CHANGED: Mapping[PermitState, str] = {
+    PermitState.ACTIVE: _("Prosjektet er gjenopptatt."),
+    PermitState.SUSPENDED: _("Prosjektet er stanset."),
+    PermitState.REVOKED: _("Tillatelsen er trukket tilbake."),
+    PermitState.CLOSED: _("Prosjektet er avsluttet."),
+}
 
 
 class Door(Protocol):
@@ -79,6 +86,21 @@ def project(
     project_id: str,
 ) -> Response:
     """Show one project. What the custodian or the hub cannot tell just now is said to be missing."""
+    return _project(request, person, shell, index=index, hub=hub, custodian=custodian, project_id=project_id)
+
+
+def _project(
+    request: Request,
+    person: Person,
+    shell: PageShell,
+    *,
+    index: Projects,
+    hub: Rooms,
+    custodian: Door,
+    project_id: str,
+    problems: tuple[Problem, ...] = (),
+    typed: dict[str, str] | None = None,
+) -> Response:
     found = index.get(person, project_id)
     takes_part = index.takes_part(person, project_id)
     catalogue: Catalogue = request.app.state.catalogue
@@ -89,6 +111,7 @@ def project(
     return shell.page(
         request,
         "project.html",
+        status=422 if problems else 200,
         project=found,
         permit=found.permit,
         titles={d.id: d.title for d in catalogue.datasets()},
@@ -98,6 +121,9 @@ def project(
         room=_room(hub, person, found, silent) if takes_part else RoomState.CLOSED,
         silent=silent,
         exports=exports,
+        ways={a.value: said for a, said in MEANINGS.items() if a in index.may(person, found)},
+        problems=problems,
+        typed=typed or {},
         **_progress(privacy),
     )
 
@@ -121,6 +147,37 @@ def _room(hub: Rooms, person: Person, found: Project, silent: list[Refusal]) -> 
 def _progress(privacy: dict[str, Any]) -> dict[str, Any]:
     job = privacy.get("job") or None
     return {"privacy": privacy, "job": job, "working": (job or {}).get("state") in WORKING}
+
+
+def _way(action: str) -> PermitAction:
+    if action not in {a.value for a in MEANINGS}:
+        raise Invalid((Problem(_("Velg hva som skal skje med prosjektet."), "action"),))
+    return PermitAction(action)
+
+
+@router.post("/projects/{project_id}/state")
+def change(
+    request: Request,
+    person: SignedIn,
+    shell: PageShell,
+    *,
+    index: Index,
+    hub: Hub,
+    custodian: Custodian,
+    project_id: str,
+    action: Annotated[str, Form()] = "",
+    reason: Annotated[str, Form()] = "",
+) -> Response:
+    """Suspend, resume, revoke or close the project."""
+    found = index.get(person, project_id)
+    try:
+        changed = index.change(person, found.id, _way(action), reason)
+    except Invalid as refusal:
+        again: dict[str, Any] = {"problems": refusal.problems, "typed": {"action": action, "reason": reason}}
+        return _project(
+            request, person, shell, index=index, hub=hub, custodian=custodian, project_id=project_id, **again
+        )
+    return shell.back(request, f"/projects/{found.id}", CHANGED[changed.state])
 
 
 @router.get("/projects/{project_id}/progress")

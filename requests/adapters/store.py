@@ -18,7 +18,7 @@ from hvelv.kernel.rows import iso, moment
 from hvelv.requests.domain.application import Application, Event
 from hvelv.requests.domain.draft import Draft
 from hvelv.requests.domain.lifecycle import Action, State
-from hvelv.requests.domain.review import Choice, Conflict, StewardDecision, Vote
+from hvelv.requests.domain.review import Choice, Conclusion, Conflict, StewardDecision, Vote
 from hvelv.requests.domain.revision import Revision
 
 
@@ -100,6 +100,17 @@ class EventRow(RegistryRow, table=True):
     action: str = Field(max_length=20)
     state: str = Field(max_length=20)
     reason: str = Field(sa_type=Text)
+
+
+class ConclusionRow(RegistryRow, table=True):
+    """What a review was concluded by: the votes that were counted, and who was in the chair."""
+
+    __tablename__ = "requests_conclusion"
+
+    application: str = Field(primary_key=True, max_length=64, foreign_key="requests_application.id")
+    revision: str = Field(max_length=64)
+    voters: str = Field(sa_type=Text)
+    chair: str | None = Field(default=None, max_length=64)
 
 
 class SqlApplicationRows:
@@ -191,6 +202,11 @@ def _new_rows(before: Application, after: Application) -> list[SQLModel]:
             for place, e in enumerate(after.history)
             if place >= len(before.history)
         ),
+        *(
+            ConclusionRow(application=app, revision=c.revision, voters=_text(sorted(c.voters)), chair=c.chair)
+            for c in (after.conclusion,)
+            if c is not None and before.conclusion is None
+        ),
     ]
 
 
@@ -208,6 +224,7 @@ def _application(session: Session, row: ApplicationRow) -> Application:
         select(ConflictRow).where(ConflictRow.application == app).order_by(ConflictRow.at, ConflictRow.person)
     ).all()
     events = session.exec(select(EventRow).where(EventRow.application == app).order_by(col(EventRow.place))).all()
+    conclusion = session.get(ConclusionRow, app, populate_existing=True)
     return Application(
         app,
         lead,
@@ -223,7 +240,13 @@ def _application(session: Session, row: ApplicationRow) -> Application:
         tuple(_decision(d) for d in decisions),
         tuple(Conflict(PersonId(c.person), c.reason, moment(c.at)) for c in conflicts),
         tuple(Event(moment(e.at), e.by, Action(e.action), State(e.state), e.reason) for e in events),
+        _conclusion(conclusion) if conclusion else None,
     )
+
+
+def _conclusion(row: ConclusionRow) -> Conclusion:
+    voters = frozenset(PersonId(person) for person in json.loads(row.voters))
+    return Conclusion(row.revision, voters, PersonId(row.chair) if row.chair else None)
 
 
 def _decision(row: DecisionRow) -> StewardDecision:

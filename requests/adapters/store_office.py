@@ -3,7 +3,7 @@
 import json
 from datetime import datetime
 
-from sqlalchemy import Text, UniqueConstraint, update
+from sqlalchemy import Text, UniqueConstraint, delete, update
 from sqlalchemy.engine import CursorResult
 from sqlmodel import Field, Session, col, select
 
@@ -29,6 +29,16 @@ class PermitRow(CustodianRow, table=True):
     state: str = Field(max_length=20)
     signed: str = Field(sa_type=Text)
     changed_at: str = Field(max_length=40)
+
+
+class BarredRow(CustodianRow, table=True):
+    """A person whom no permit lets in."""
+
+    __tablename__ = "requests_barred"
+
+    person: str = Field(primary_key=True, max_length=64)
+    at: str = Field(max_length=40)
+    reason: str = Field(sa_type=Text)
 
 
 def _issued(row: PermitRow) -> Issued:
@@ -76,4 +86,17 @@ class SqlPermitRows:
             .where(col(PermitRow.project) == project, col(PermitRow.state) == before.value)
             .values(state=after.value, changed_at=iso(at))
         )
+        return isinstance(result, CursorResult) and result.rowcount == 1
+
+    def is_barred(self, session: Session, person: str) -> bool:
+        """Say whether no permit lets the person in."""
+        return session.get(BarredRow, person) is not None
+
+    def bar(self, session: Session, person: str, at: datetime, reason: str) -> bool:
+        """Put the person on the list; False when they are on it."""
+        return insert_once(session, BarredRow(person=person, at=iso(at), reason=reason))
+
+    def unbar(self, session: Session, person: str) -> bool:
+        """Take the person off the list; False when they are not on it."""
+        result = session.execute(delete(BarredRow).where(col(BarredRow.person) == person))
         return isinstance(result, CursorResult) and result.rowcount == 1

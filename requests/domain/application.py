@@ -9,7 +9,7 @@ from hvelv.kernel.ids import ApplicationId, PersonId
 from hvelv.kernel.people import Person
 from hvelv.requests.domain.draft import Draft
 from hvelv.requests.domain.lifecycle import Action, State, next_state
-from hvelv.requests.domain.review import Conflict, StewardDecision, Tally, Vote, tally
+from hvelv.requests.domain.review import Conclusion, Conflict, StewardDecision, Tally, Vote, tally
 from hvelv.requests.domain.revision import Revision
 
 
@@ -39,6 +39,7 @@ class Application:
     decisions: tuple[StewardDecision, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
     history: tuple[Event, ...] = ()
+    conclusion: Conclusion | None = None
 
     @property
     def revision(self) -> Revision | None:
@@ -100,6 +101,10 @@ class Application:
             return self
         moved = self.moved(Action.DECLARE_CONFLICT, conflict.person, conflict.at)
         return replace(moved, conflicts=(*self.conflicts, conflict))
+
+    def concluded(self, action: Action, found: Tally, chair: PersonId | None, at: datetime) -> "Application":
+        """Return the application after its votes and decisions have become APPROVE or REJECT, and by whose votes."""
+        return replace(self.moved(action, "", at), conclusion=Conclusion(found.revision, found.voters, chair))
 
     def tally(self, people: Mapping[PersonId, Person], *, quorum: int, chair: PersonId | None = None) -> Tally | None:
         """Return how the newest revision stands, None before the first submission."""

@@ -47,6 +47,35 @@ def permitted(person: Person, permit: Permit) -> frozenset[PermitAction]:
     return frozenset().union(*(PERMIT_MAY[part] for part in parts(person, permit)))
 
 
+MEANINGS: Mapping[PermitAction, tuple[str, str]] = {
+    PermitAction.SUSPEND: (
+        _("Stans prosjektet"),
+        _(
+            "Arbeidsrommene lukkes innen et minutt, og ingenting kan hentes ut. "
+            "Data og budsjett står, og prosjektet kan gjenopptas."
+        ),
+    ),
+    PermitAction.RESUME: (
+        _("Gjenoppta prosjektet"),
+        _("De som er navngitt i tillatelsen, slipper inn igjen, og budsjettet kan brukes."),
+    ),
+    PermitAction.REVOKE: (
+        _("Trekk tillatelsen tilbake"),
+        _(
+            "Arbeidsrommene lukkes innen et minutt, og prosjektets nøkkel slettes. "
+            "Dette kan ikke gjøres om: videre arbeid krever en ny søknad."
+        ),
+    ),
+    PermitAction.CLOSE: (
+        _("Avslutt prosjektet"),
+        _(
+            "Prosjektet er ferdig: arbeidsrommene lukkes innen et minutt, og prosjektets nøkkel slettes. "
+            "Dette kan ikke gjøres om."
+        ),
+    ),
+}
+"""What people can do to a permit is called, and what it means: told before it is done."""
+
 OTHERWISE: Mapping[PermitAction, str] = {
     PermitAction.SUSPEND: _("Bare dataforvaltere for prosjektets data kan stanse det."),
     PermitAction.RESUME: _("Bare dataforvaltere for prosjektets data kan gjenoppta det."),

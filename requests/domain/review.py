@@ -75,6 +75,15 @@ class Tally:
     outcome: Outcome
 
 
+@dataclass(frozen=True)
+class Conclusion:
+    """Whose votes a review was concluded by, and who was in the chair. It stands, whatever becomes of them later."""
+
+    revision: str
+    voters: frozenset[PersonId]
+    chair: PersonId | None
+
+
 def conflict_reason(person: Person, revision: Revision, declared: Iterable[Conflict], team: Iterable[Person]) -> str:
     """Return why `person` may not judge `revision`: `declared`, `member`, `department`; empty when nothing stands in the way."""
     if person.id in revision.people:

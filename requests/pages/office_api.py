@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, cast
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from hvelv.kernel.clock import Clock, SystemClock
@@ -26,6 +26,7 @@ def clock(request: Request) -> Clock:
 
 
 TheOffice = Annotated[Office, Depends(office)]
+PersonName = Annotated[str, Path(min_length=1, max_length=64)]
 TheClock = Annotated[Clock, Depends(clock)]
 
 
@@ -36,6 +37,14 @@ class PermitBody(BaseModel):
 
     evidence: dict[str, Any]
     grant: dict[str, Any]
+
+
+class ReasonBody(BaseModel):
+    """Why a person is barred, or is so no longer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = Field(max_length=5000)
 
 
 class StateBody(BaseModel):
@@ -58,6 +67,34 @@ def change(project: str, body: StateBody, actor: Actor, permits: TheOffice) -> d
     """Suspend, resume, revoke or close."""
     state = permits.change(actor, ProjectId(project), PermitAction(body.action), body.reason)
     return {"state": state.value}
+
+
+@portal_router.get("/permits")
+def permits(_actor: Actor, permits: TheOffice) -> list[dict[str, Any]]:
+    """List every permit and the state it is in."""
+    return [
+        {
+            "project": one.permit.project,
+            "title": one.permit.title,
+            "state": one.state.value,
+            "valid_until": one.permit.valid_until.isoformat(),
+        }
+        for one in permits.all()
+    ]
+
+
+@portal_router.post("/people/{person}/bar")
+def bar(person: PersonName, body: ReasonBody, actor: Actor, permits: TheOffice) -> dict[str, Any]:
+    """Let no permit let a person in."""
+    permits.barred.bar(actor, person, body.reason)
+    return {"person": person, "barred": True}
+
+
+@portal_router.post("/people/{person}/unbar")
+def unbar(person: PersonName, body: ReasonBody, actor: Actor, permits: TheOffice) -> dict[str, Any]:
+    """Let the permits that name a person let them in again."""
+    permits.barred.unbar(actor, person, body.reason)
+    return {"person": person, "barred": False}
 
 
 @enclave_router.get("/grants/{person}/{project}")

@@ -84,7 +84,7 @@ class Applications:
         self._clock = clock
         self._ids = ids
         self._terms = Terms(quorum, decision_days, data_days, chair)
-        self._settling = Settling(database, projects, office=office, verifier=verifier, clock=clock, terms=self._terms)
+        self._settling = Settling(database, projects, office=office, verifier=verifier, clock=clock)
 
     # For applicants
 
@@ -198,7 +198,7 @@ class Applications:
         world = self._world()
         with self._database.reading() as session:
             found = self._visible(session, person, application, world)
-        project = self._settling.settled("platform", found, world.people)
+        project = self._settling.settled("platform", found)
         return view(person, found, project, world, self._terms)
 
     def mine(self, person: Person) -> tuple[CaseLine, ...]:
@@ -218,11 +218,10 @@ class Applications:
 
     def settle(self) -> int:
         """Have the permit signed for each approved application that lacks it; return how many were. Run at start."""
-        world = self._world()
         with self._database.reading() as session:
             approved = [a for a in self._rows.all(session) if a.state is State.APPROVED]
         waiting = [a for a in approved if self._settling.project_of(a) is None]
-        return sum(self._settling.settled("platform", a, world.people) is not None for a in waiting)
+        return sum(self._settling.settled("platform", a) is not None for a in waiting)
 
     # How a change is made
 
@@ -260,7 +259,7 @@ class Applications:
             if denied is not None:
                 self._record_refused(person, action, before, denied)
                 raise denied
-            project = self._settling.settled(person.id, after, world.people)
+            project = self._settling.settled(person.id, after)
             return view(person, replace(after, version=before.version + 1), project, world, self._terms)
         raise Unavailable(_("Søknaden endres av mange samtidig. Ingenting er gjort."), remedy=_("Prøv igjen om litt."))
 
@@ -282,7 +281,7 @@ class Applications:
         if after.state is not State.IN_REVIEW or tally is None or tally.outcome is Outcome.UNDECIDED:
             return after, None
         action = CONCLUDES[tally.outcome]
-        return after.moved(action, "", world.now), action
+        return after.concluded(action, tally, self._terms.chair, world.now), action
 
     def _record_refused(self, person: Person, action: Action, before: Application, denied: Denied) -> None:
         """Keep a row of a refused attempt to judge: conflicts of interest are looked at afterwards."""

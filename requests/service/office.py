@@ -12,7 +12,7 @@ from hvelv.kernel.audit import AuditEvent
 from hvelv.kernel.clock import Clock
 from hvelv.kernel.database import Database, Transaction
 from hvelv.kernel.errors import Denied, NotFound, Refusal, _
-from hvelv.kernel.ids import ApplicationId, DatasetId, IdSource, ProjectId
+from hvelv.kernel.ids import ApplicationId, DatasetId, HolderId, IdSource, ProjectId
 from hvelv.kernel.signing import Signed, Signer
 from hvelv.requests.domain.completeness import filter_holds
 from hvelv.requests.domain.evidence import Evidence, grant_of, judge
@@ -24,6 +24,7 @@ from hvelv.requests.domain.permit import (
     PermitState,
     next_permit_state,
 )
+from hvelv.requests.service.barring import BarredPeople, BarredRows
 
 PROVISION = "provision"
 FINAL = frozenset({PermitState.EXPIRED, PermitState.REVOKED, PermitState.CLOSED})
@@ -50,7 +51,7 @@ class Grant:
     expires: datetime
 
 
-class PermitRows(Protocol):
+class PermitRows(BarredRows, Protocol):
     """What the office asks of its database."""
 
     def of_revision(self, session: Session, application: ApplicationId, revision: str) -> Issued | None: ...
@@ -63,6 +64,8 @@ class PermitRows(Protocol):
 class Vaulted(Protocol):
     """What the office reads of a version in the vault."""
 
+    @property
+    def holder(self) -> HolderId: ...
     @property
     def declaration(self) -> Declaration: ...
 
@@ -80,6 +83,7 @@ class ProjectOpener(Protocol):
     def close(self, unit: Transaction, project: str) -> None: ...
     def reopen(self, unit: Transaction, project: str) -> None: ...
     def destroy(self, unit: Transaction, project: str, actor: str) -> None: ...
+    def view(self, project: str) -> Mapping[str, Any]: ...
 
 
 class JobQueue(Protocol):
@@ -113,6 +117,7 @@ class Office:
         self._clock = clock
         self._ids = ids
         self._quorum = quorum
+        self.barred = BarredPeople(database, rows, clock)
 
     def issue(self, actor: str, evidence: Mapping[str, Any], grant: Mapping[str, Any]) -> Signed:
         """Sign the permit that the evidence carries, open the project's privacy and have its data made ready.
@@ -133,11 +138,23 @@ class Office:
         return known.signed
 
     def change(self, actor: str, project: ProjectId | str, action: PermitAction, reason: str) -> PermitState:
-        """Suspend, resume, revoke or close. Rights end with the commit. Raises `NotPossible`, `NotFound`."""
+        """Suspend, resume, revoke or close. Rights end with the commit. Raises `NotPossible`, `NotFound`.
+
+        A project that is resumed before its extracts were published has them made: suspending stopped that work.
+        """
         if action not in OF_PEOPLE:
             raise Denied(_("Dette gjøres ikke av personer."), code=f"denied:{action}")
+        waits = action is PermitAction.RESUME and not self._published(self.issued(project).permit)
         with self._database.transaction() as transaction:
-            return self._moved(transaction, self._known(transaction.session, project), action, actor, reason)
+            state = self._moved(transaction, self._known(transaction.session, project), action, actor, reason)
+            if waits:  # one job too many does no harm: provisioning twice publishes once
+                self._jobs.enqueue(transaction, PROVISION, project)
+            return state
+
+    def all(self) -> tuple[Issued, ...]:
+        """Return every permit."""
+        with self._database.reading() as session:
+            return self._rows.all(session)
 
     def expire(self, now: datetime) -> int:
         """End the permits whose last day has passed; return how many. Run now and then: rights end without it too."""
@@ -152,10 +169,11 @@ class Office:
             return len(over)
 
     def grant(self, person: str, project: ProjectId | str, now: datetime) -> Grant:
-        """Say that `person` may enter the project now. Raises `Denied` alike for no project, no member and no date."""
+        """Say that `person` may enter the project now. Raises `Denied` alike for no project, no member, no date, barred."""
         with self._database.reading() as session:
             issued = self._rows.of_project(session, project)
-        if issued is None or not issued.permit.allows(person, now) or issued.state is not PermitState.ACTIVE:
+            barred = self._rows.is_barred(session, person)
+        if barred or issued is None or not issued.permit.allows(person, now) or issued.state is not PermitState.ACTIVE:
             raise Denied(
                 _("Du har ikke adgang til dette prosjektet nå."),
                 remedy=_("Se på prosjektets side om tillatelsen gjelder, og om du står som medlem."),
@@ -180,6 +198,10 @@ class Office:
         """Return a project's permit, in force or not. Raises `NotFound`."""
         with self._database.reading() as session:
             return self._known(session, project)
+
+    def _published(self, permit: Permit) -> bool:
+        made = {e["dataset"] for e in self._opener.view(permit.project)["extracts"]}
+        return {d.dataset for d in permit.datasets} <= made
 
     def _known(self, session: Session, project: ProjectId | str) -> Issued:
         issued = self._rows.of_project(session, project)
@@ -230,12 +252,19 @@ class Office:
         return state
 
     def _judge_data(self, content: Mapping[str, Any]) -> None:
-        """Hold what is granted against the vault's own declarations: the versions exist, and no identity is handed out."""
+        """Hold what is granted against the vault: versions, holders that published them, and no identity handed out."""
         permit = Permit.from_document(
             dict(content) | {"id": "", "version": 1, "project": "", "application": "", "revision": ""}
         )
         for wanted in permit.datasets:
-            declaration = self._versions.find(wanted.dataset, wanted.version).declaration
+            vaulted = self._versions.find(wanted.dataset, wanted.version)
+            if vaulted.holder != wanted.holder:
+                raise Denied(
+                    _("Datainnehaveren som har svart, er ikke den som har publisert {table}."),
+                    code="grant-holder",
+                    table=wanted.table,
+                )
+            declaration = vaulted.declaration
             variables = {v.name: v for v in declaration.variables}
             known = all(name in variables and not variables[name].identifying for name in wanted.columns)
             filtered = all(filter_holds(f, variables.get(f.column)) for f in wanted.where)

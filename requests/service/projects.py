@@ -16,6 +16,8 @@ from hvelv.kernel.signing import Signed
 from hvelv.requests.domain.permit import PERMIT_LIFECYCLE, Permit, PermitAction, PermitState
 from hvelv.requests.domain.permit_rights import PERMIT_POLICY, parts, permitted
 
+LONGEST_REASON = 5000
+
 
 @dataclass(frozen=True)
 class Project:
@@ -98,11 +100,21 @@ class Projects:
         """
         found = self.get(person, project)
         authorise(person, action, found.permit, PERMIT_POLICY)
-        if not reason.strip():
+        reason = reason.strip()
+        if not reason:
             raise Invalid((Problem(_("Skriv en begrunnelse."), "reason"),))
+        if len(reason) > LONGEST_REASON:
+            said = _("Teksten er lengre enn {most} tegn.")
+            raise Invalid((Problem(said, "reason", params={"most": LONGEST_REASON}),))
         state = self._door.change(person.id, found.id, action, reason)
-        with self._database.transaction() as transaction:
-            self._rows.set_state(transaction.session, found.id, state)
-            detail = {"state": state.value, "reason": reason}
-            transaction.record(AuditEvent(person.id, f"project.{action}", found.id, detail))
+        self.follow(person.id, found.id, action, state, reason)
         return self.get(person, project)
+
+    def follow(
+        self, actor: str, project: ProjectId | str, action: PermitAction, state: PermitState, reason: str
+    ) -> None:
+        """Write down the state that the custodian answered with."""
+        with self._database.transaction() as transaction:
+            self._rows.set_state(transaction.session, project, state)
+            detail = {"state": state.value, "reason": reason}
+            transaction.record(AuditEvent(actor, f"project.{action}", project, detail))

@@ -8,15 +8,12 @@ from hvelv.kernel.audit import AuditEvent
 from hvelv.kernel.clock import Clock
 from hvelv.kernel.database import Database
 from hvelv.kernel.errors import Refusal, _
-from hvelv.kernel.ids import PersonId
-from hvelv.kernel.people import Person
 from hvelv.kernel.signing import Signed, Verifier
 from hvelv.requests.domain.application import Application
 from hvelv.requests.domain.evidence import Evidence, grant_of
 from hvelv.requests.domain.lifecycle import State
 from hvelv.requests.domain.permit import Permit, PermitState
 from hvelv.requests.service.projects import Project, ProjectRows
-from hvelv.requests.service.reading import Terms
 
 log = logging.getLogger(__name__)
 
@@ -38,14 +35,12 @@ class Settling:
         office: PermitOffice,
         verifier: Verifier,
         clock: Clock,
-        terms: Terms,
     ) -> None:
         self._database = database
         self._projects = projects
         self._office = office
         self._verifier = verifier
         self._clock = clock
-        self._terms = terms
 
     def project_of(self, application: Application) -> Project | None:
         """Return the project that the application has become, if its permit is recorded."""
@@ -54,7 +49,7 @@ class Settling:
         with self._database.reading() as session:
             return self._projects.of_application(session, application.id)
 
-    def settled(self, actor: str, application: Application, people: Mapping[PersonId, Person]) -> Project | None:
+    def settled(self, actor: str, application: Application) -> Project | None:
         """Return the project of an approved application, made now if need be; None while the office does not sign.
 
         The approval stands whatever happens here: it was committed before, and the next look tries again.
@@ -63,17 +58,17 @@ class Settling:
         if application.state is not State.APPROVED or project is not None:
             return project
         try:
-            return self._settle(actor, application, people)
+            return self._settle(actor, application)
         except Refusal as refusal:
             log.warning("no permit for %s yet: %s", application.id, refusal.code)
             return None
 
-    def _settle(self, actor: str, application: Application, people: Mapping[PersonId, Person]) -> Project:
-        revision = application.revision
-        counted = application.tally(people, quorum=self._terms.quorum, chair=self._terms.chair)
-        if revision is None or counted is None:
+    def _settle(self, actor: str, application: Application) -> Project:
+        """Ask with the votes that the approval was made by: who has left the committee since does not undo it."""
+        revision, conclusion = application.revision, application.conclusion
+        if revision is None or conclusion is None or conclusion.revision != revision.hash:
             raise Refusal(_("Søknaden har ingen revisjon."))
-        evidence = Evidence.of(application, counted.voters, revision, self._terms.chair)
+        evidence = Evidence.of(application, conclusion.voters, revision, conclusion.chair)
         signed = self._office.issue(actor, evidence.as_dict(), grant_of(evidence))
         permit = Permit.verified(signed, self._verifier)
         if (permit.application, permit.revision) != (application.id, revision.hash):

@@ -86,7 +86,16 @@ def test_a_raw_version_comes_back_as_it_was_and_is_entered_once(theirs: Database
     rows = SqlVersionRows()
     version = a_version()
     raw = RawVersion(
-        version.dataset, "a" * 64, "d/a/table.parquet", 5 << 40, 3, NOON, "stine", "u-0001", version.declaration
+        version.dataset,
+        "h-lab",
+        "a" * 64,
+        "d/a/table.parquet",
+        5 << 40,
+        3,
+        NOON,
+        "stine",
+        "u-0001",
+        version.declaration,
     )
     with theirs.transaction() as transaction:
         assert rows.add(transaction.session, raw)
@@ -95,4 +104,6 @@ def test_a_raw_version_comes_back_as_it_was_and_is_entered_once(theirs: Database
     with theirs.reading() as session:
         assert rows.find(session, "d-liver", "a" * 64) == raw
         assert rows.of_upload(session, "u-0001") == raw
+        assert rows.holders(session, "d-liver") == {"h-lab"}
+        assert rows.holders(session, "d-other") == frozenset()
         assert rows.find(session, "d-liver", "b" * 64) is None

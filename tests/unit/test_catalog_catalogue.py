@@ -26,6 +26,7 @@ class Door:
 
     def __init__(self) -> None:
         self.published: list[tuple[str, str]] = []
+        self.holders: set[str] = set()
 
     def upload(self, actor: str, upload: str, filename: str, content: Any) -> Uploaded:
         return Uploaded(upload, len(b"".join(content)), "0" * 64)
@@ -33,8 +34,11 @@ class Door:
     def check(self, actor: str, upload: str, declaration: Any) -> Checked:
         return Checked((), (), Preview(), 1, 1)
 
-    def publish(self, actor: str, upload: str, dataset: str, declaration: Any, rho_micro: int | None) -> Published:
+    def publish(
+        self, actor: str, upload: str, dataset: str, declaration: Any, rho_micro: int | None, *, holder: str
+    ) -> Published:
         self.published.append((upload, dataset))
+        self.holders.add(holder)
         return Published("a" * 64, 10, 9, NOON)
 
     def discard(self, actor: str, upload: str) -> None:
@@ -133,6 +137,7 @@ def test_publishing_enters_the_catalogue_and_can_be_repeated(catalogue: Catalogu
     one = publishing.publish(LAB_STEWARD, upload.id, a_declaration_document())
     assert publishing.publish(LAB_STEWARD, upload.id, a_declaration_document()) == one
     assert (one.id, one.holder.id, len(one.versions)) == ("d-0001", "h-lab", 1)
+    assert door.holders == {"h-lab"}
     with pytest.raises(Invalid) as taken:
         publishing.publish(LAB_STEWARD, "u-9999", a_declaration_document())
     assert [p.field for p in taken.value.problems] == ["table"]

@@ -80,7 +80,7 @@ def custody(tmp_path: Path) -> Iterator[Custody]:
 
 
 def test_a_published_file_is_in_the_vault_and_no_longer_in_the_waiting_room(custody: Custody) -> None:
-    made = custody.vault.publish("stine", custody.upload(), "d-1", a_declaration_document(), None)
+    made = custody.vault.publish("stine", custody.upload(), "d-1", a_declaration_document(), None, holder="h-lab")
 
     found = custody.index.find("d-1", made.content_hash)
     assert (found.rows, found.persons, found.declaration.table) == (2, 2, "liver")
@@ -94,26 +94,28 @@ def test_a_published_file_is_in_the_vault_and_no_longer_in_the_waiting_room(cust
 
 
 def test_publishing_again_answers_the_same(custody: Custody) -> None:
-    first = custody.vault.publish("stine", custody.upload(), "d-1", a_declaration_document(), 5)
-    assert custody.vault.publish("stine", "u-0001", "d-1", a_declaration_document(), 5) == first
-    same = custody.vault.publish("stine", custody.upload(upload="u-0002"), "d-1", a_declaration_document(), 5)
+    first = custody.vault.publish("stine", custody.upload(), "d-1", a_declaration_document(), 5, holder="h-lab")
+    assert custody.vault.publish("stine", "u-0001", "d-1", a_declaration_document(), 5, holder="h-lab") == first
+    same = custody.vault.publish(
+        "stine", custody.upload(upload="u-0002"), "d-1", a_declaration_document(), 5, holder="h-lab"
+    )
     assert same == first
     assert custody.events() == ["dataset.stored"]
     with pytest.raises(NotPossible):
-        custody.vault.publish("stine", "u-0001", "d-2", a_declaration_document(), 5)
+        custody.vault.publish("stine", "u-0001", "d-2", a_declaration_document(), 5, holder="h-lab")
 
 
 def test_another_declaration_is_another_version(custody: Custody) -> None:
-    one = custody.vault.publish("stine", custody.upload(), "d-1", a_declaration_document(), None)
+    one = custody.vault.publish("stine", custody.upload(), "d-1", a_declaration_document(), None, holder="h-lab")
     document = a_declaration_document(keywords=["annet"])
-    two = custody.vault.publish("stine", custody.upload(upload="u-0002"), "d-1", document, None)
+    two = custody.vault.publish("stine", custody.upload(upload="u-0002"), "d-1", document, None, holder="h-lab")
     assert one.content_hash != two.content_hash
 
 
 def test_a_faulty_file_is_not_published_and_leaves_nothing(custody: Custody) -> None:
     upload = custody.upload(a_file(a_row(0, age="999")).encode())
     with pytest.raises(Invalid) as refused:
-        custody.vault.publish("stine", upload, "d-1", a_declaration_document(), None)
+        custody.vault.publish("stine", upload, "d-1", a_declaration_document(), None, holder="h-lab")
     assert [(p.field, p.row) for p in refused.value.problems] == [("age", 2)]
     assert custody.objects.objects == {}
     assert custody.events() == []
@@ -128,7 +130,7 @@ def test_a_failure_on_the_way_leaves_nothing_that_can_be_found(part: str, custod
     else:
         custody.objects.put_file = _unavailable  # type: ignore[method-assign]
     with pytest.raises(Unavailable):
-        custody.vault.publish("stine", upload, "d-1", a_declaration_document(), None)
+        custody.vault.publish("stine", upload, "d-1", a_declaration_document(), None, holder="h-lab")
     assert custody.events() == []
     assert custody.left() == ["u-0001.data", "u-0001.json"]
     assert custody.vault.check("stine", upload, a_declaration_document()).problems == ()
@@ -146,9 +148,9 @@ def test_an_upload_is_its_owners(custody: Custody) -> None:
         custody.vault.receive("annen", upload, "x")
     custody.vault.discard("annen", upload)
     assert custody.left() == ["u-0001.data", "u-0001.json"]
-    custody.vault.publish("stine", upload, "d-1", a_declaration_document(), None)
+    custody.vault.publish("stine", upload, "d-1", a_declaration_document(), None, holder="h-lab")
     with pytest.raises(Denied):
-        custody.vault.publish("annen", upload, "d-1", a_declaration_document(), None)
+        custody.vault.publish("annen", upload, "d-1", a_declaration_document(), None, holder="h-lab")
 
 
 @pytest.mark.parametrize(
@@ -192,12 +194,24 @@ def client(custody: Custody) -> Caller:
     return Caller(app, "stine")
 
 
+@pytest.mark.parametrize("mark", ["the same", "another"])
+def test_a_later_version_comes_from_the_holder_that_published_the_first(custody: Custody, mark: str) -> None:
+    first = custody.vault.publish("stine", custody.upload(), "d-1", a_declaration_document(), None, holder="h-lab")
+    document = a_declaration_document(**({} if mark == "the same" else {"keywords": ["nytt"]}))
+    upload = custody.upload(upload="u-0002", actor="pal")
+    with pytest.raises(Denied) as refused:
+        custody.vault.publish("pal", upload, "d-1", document, None, holder="h-pop")
+    assert refused.value.code == "other-holder"
+    assert len(custody.objects.objects) == 2
+    assert custody.index.find("d-1", first.content_hash).holder == "h-lab"
+
+
 def test_the_door_takes_a_stream_and_answers_as_agreed(client: Caller) -> None:
     assert client("PUT", "/uploads/u-0001", content=_pieces()).json()["bytes"] == len(CLEAN)
     checked = client("POST", "/uploads/u-0001/check", json={"declaration": a_declaration_document()}).json()
     assert (checked["rows"], checked["persons"], checked["problems"]) == (2, 2, [])
     assert NUMBERS[0] not in str(checked)
-    body = {"dataset": "d-1", "declaration": a_declaration_document(), "rho_micro": None}
+    body = {"dataset": "d-1", "holder": "h-lab", "declaration": a_declaration_document(), "rho_micro": None}
     made = client("POST", "/uploads/u-0001/publish", json=body).json()
     assert set(made) == {"content_hash", "rows", "persons", "published_at"}
     assert client("DELETE", "/uploads/u-0001").status_code == 204
@@ -211,6 +225,6 @@ def test_the_door_refuses_in_the_form_that_the_link_reads(client: Caller, custod
     wrong = client("POST", "/uploads/u-none/check", json={"declaration": {}})
     assert {p["field"] for p in wrong.json()["problems"]} >= {"table", "variables", "title.nb"}
     for body in ({"dataset": "../x"}, {"dataset": "d-1", "rho_micro": -1}, {"dataset": "d-1", "extra": 1}):
-        sent = {"declaration": a_declaration_document()} | body
+        sent = {"holder": "h-lab", "declaration": a_declaration_document()} | body
         assert client("POST", "/uploads/u-0001/publish", json=sent).status_code == 422
     assert Caller(client.app)("DELETE", "/uploads/u-0001").status_code == 403

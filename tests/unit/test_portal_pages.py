@@ -1,5 +1,6 @@
 """The pages as people meet them: in both languages, in every colour, with and without mistakes, without JavaScript."""
 
+import itertools
 import json
 import re
 
@@ -8,6 +9,7 @@ import pytest
 from hvelv.enclave.service.rooms import RoomState
 from hvelv.portal.shell import Flash
 from hvelv.requests.domain.lifecycle import State
+from hvelv.requests.domain.permit import PermitState
 from tests.builders_portal import ORIGIN, a_declaration, a_portal
 
 PAGES = [
@@ -405,6 +407,55 @@ def test_a_custodian_that_is_silent_leaves_the_project_page_standing(portal, mon
 
     assert page.status_code == 200
     assert "svarer ikke" in page.text
+
+
+def test_a_project_is_stopped_and_ended_by_those_who_may_and_told_what_it_means(portal):
+    stine, ola = portal.browser("stine"), portal.browser("ola")
+    at = "/projects/p-0001/state"
+
+    page = stine.get("/projects/p-0001").text
+    assert 'value="suspend"' in page
+    assert 'value="revoke"' in page
+    assert "Dette kan ikke gjøres om" in page
+    assert 'value="close"' not in page
+    assert 'value="close"' in ola.get("/projects/p-0001").text
+    assert "/state" not in portal.browser("per").get("/projects/p-0001").text
+
+    assert ola.post(at, data={"action": "suspend", "reason": "x"}).status_code == 403
+    for wrong in ({"action": "expire", "reason": "x"}, {"reason": "x"}, {"action": "suspend", "reason": " "}):
+        answer = stine.post(at, data=wrong)
+        assert answer.status_code == 422
+        assert "Dette må rettes" in answer.text
+    assert portal.projects.kept["p-0001"].state is PermitState.ACTIVE
+
+    assert stine.post(at, data={"action": "suspend", "reason": "hendelse"}).headers["location"] == "/projects/p-0001"
+    page = stine.get("/projects/p-0001").text
+    assert "Prosjektet er stanset." in page
+    assert 'value="resume"' in page
+    stine.post(at, data={"action": "revoke", "reason": "brudd"})
+    assert portal.projects.kept["p-0001"].state is PermitState.REVOKED
+    assert stine.post(at, data={"action": "resume", "reason": "x"}).status_code == 409
+
+
+LANDMARK = re.compile(r'<(?:section|nav|aside|[a-z]+ [^>]*role="region")[^>]*?aria-label(?:ledby)?="([^"]*)"')
+
+
+@pytest.mark.parametrize(("person", "path"), PAGES)
+def test_no_two_landmarks_have_one_name_and_headings_keep_their_role(standing, person, path):
+    page = standing.browser(person).get(path).text if person else standing.visitor().get(path).text
+
+    names = LANDMARK.findall(page)
+    assert sorted(names) == sorted(set(names))
+    assert re.findall(r"<h[1-6][^>]*role=", page) == []
+    levels = [int(level) for level in re.findall(r"<h([1-6])", page)]
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+
+
+def test_the_state_of_an_extract_is_said_in_words(standing):
+    page = standing.browser("ola").get("/projects/p-0001").text
+
+    assert ">Klart<" in page
+    assert ">published<" not in page
 
 
 def test_both_chains_are_verified_for_the_auditor(portal):

@@ -273,6 +273,17 @@ def test_an_approval_stands_while_the_office_is_away_and_settles_later(house: Ho
     assert house.applications.view(LEAD, app).project is not None
 
 
+def test_a_vote_that_was_counted_stands_when_its_caster_leaves_before_the_office_has_signed(house: House) -> None:
+    house.door.failure = Unavailable("borte")
+    app = house.approved()
+    house.people.change(KARI, active=False)
+    house.people.change(LAB_STEWARD, active=False)
+    house.door.failure = None
+    assert house.applications.settle() == 1
+    project = house.applications.view(LEAD, app).project
+    assert (project.permit.votes_for, project.permit.votes_against) == (3, 0)
+
+
 def test_a_portal_that_died_after_the_office_signed_finds_the_same_permit_again(house: House) -> None:
     app = house.approved()
     view = house.applications.view(LEAD, app)
@@ -291,6 +302,26 @@ def test_a_permit_signed_by_another_key_is_not_taken(house: House) -> None:
     house.door.office._signer = Signer.generate()
     app = house.approved()
     assert house.applications.view(LEAD, app).permit_pending
+
+
+@pytest.mark.parametrize(("published", "jobs"), [((), 2), (("d-liver",), 2), (("d-liver", "d-population"), 1)])
+def test_a_resumed_project_has_its_extracts_made_unless_they_are(
+    house: House, published: tuple[str, ...], jobs: int
+) -> None:
+    project = house.applications.view(LEAD, house.approved()).project
+    house.opened.published = published
+    house.projects.change(LAB_STEWARD, project.id, PermitAction.SUSPEND, "hendelse")
+    house.projects.change(LAB_STEWARD, project.id, PermitAction.RESUME, "avklart")
+    assert house.opened.jobs == [("provision", project.id)] * jobs
+
+
+def test_nobody_enters_once_a_permit_is_revoked(house: House) -> None:
+    project = house.applications.view(LEAD, house.approved()).project
+    assert house.office.grant(MEMBER.id, project.id, NOON).project == project.id
+    house.projects.change(POP_STEWARD, project.id, PermitAction.REVOKE, "brudd")
+    for person in (MEMBER, LEAD):
+        with pytest.raises(Denied):
+            house.office.grant(person.id, project.id, NOON)
 
 
 def test_projects_are_seen_and_changed_by_those_they_concern(house: House) -> None:

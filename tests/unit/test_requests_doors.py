@@ -67,6 +67,31 @@ def test_the_portals_door_changes_states(house: House, project: ProjectId) -> No
     assert ask("POST", "/permits", json={"evidence": {}, "grant": {}}).json()["code"] == "malformed-evidence"
 
 
+def test_who_is_barred_is_let_in_nowhere_until_they_are_so_no_longer(house: House, project: ProjectId) -> None:
+    ask = Caller(app(house, portal_router, enclave_router), "operator")
+    enter = f"/grants/{MEMBER.id}/{project}"
+
+    def change(way: str) -> object:
+        return ask("POST", f"/people/{MEMBER.id}/{way}", json={"reason": "sluttet"}).json()
+
+    none = ask("GET", f"/grants/{MEMBER.id}/p-none").json()
+    assert change("bar") == change("bar") == {"person": MEMBER.id, "barred": True}
+    assert ask("GET", enter).json() == none
+    assert ask("GET", f"/grants/{LEAD.id}/{project}").status_code == 200
+    assert change("unbar") == change("unbar") == {"person": MEMBER.id, "barred": False}
+    assert ask("GET", enter).status_code == 200
+    assert house.events(house.custodian)[-2:] == [("operator", "person.barred"), ("operator", "person.unbarred")]
+    assert ask("POST", f"/people/{'x' * 65}/bar", json={"reason": ""}).status_code == 422
+    assert Caller(app(house, enclave_router), "hub")("POST", f"/people/{LEAD.id}/bar", json={}).status_code == 404
+
+
+def test_permits_are_listed_with_their_states(house: House, project: ProjectId) -> None:
+    ask = Caller(app(house, portal_router), "operator")
+    assert ask("GET", "/permits").json() == [
+        {"project": project, "title": "Fettlever og alder", "state": "active", "valid_until": "2027-12-31"}
+    ]
+
+
 @pytest.mark.parametrize("epsilon", [0.01, 0.5, 1, 3, 10])
 def test_epsilon_and_rho_lead_back_to_each_other_and_never_to_more(epsilon: float) -> None:
     rho = rho_micro_of(epsilon, 1e-6)

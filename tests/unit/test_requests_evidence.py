@@ -114,6 +114,17 @@ def test_identifying_columns_are_refused_by_the_office_even_when_all_voted_for_t
     assert refused.value.code == "grant-columns"
 
 
+def test_a_holder_that_did_not_publish_the_data_cannot_answer_for_them(house: House) -> None:
+    wishes = (a_wish(), a_wish("d-population", "h-lab"))
+    application = an_application([(p, Choice.FOR) for p in COMMITTEE], wishes=wishes)
+    application = application.decided(a_decision(application, LAB_STEWARD))
+    voters = frozenset(p.id for p in COMMITTEE)
+    with pytest.raises(Denied) as refused:
+        issue(house, Evidence.of(application, voters, application.revision, None).as_dict())
+    assert refused.value.code == "grant-holder"
+    assert house.opened.jobs == []
+
+
 def test_a_grant_that_does_not_follow_from_the_evidence_is_refused(house: House) -> None:
     sound = evidence()
     with pytest.raises(Denied):

@@ -1,7 +1,7 @@
 """`hvelv users`: who can sign in. Opens the registry's database itself, so that it works when nothing runs."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +13,7 @@ from hvelv.kernel.settings import Settings
 from hvelv.operation.trouble import Trouble
 
 if TYPE_CHECKING:
+    from hvelv.kernel.database import Database
     from hvelv.kernel.people_store import People
 
 ACTOR = "operator"
@@ -23,8 +24,7 @@ Name = Annotated[str, typer.Argument(metavar="ID", help="The name they sign in w
 
 
 @contextmanager
-def _people() -> "Iterator[People]":
-    from hvelv.kernel.people_store import People
+def _databases() -> "Iterator[Mapping[str, Database]]":
     from hvelv.operation.domains import prepare_folders
     from hvelv.operation.opened import opened
     from hvelv.operation.running import migrate
@@ -33,7 +33,23 @@ def _people() -> "Iterator[People]":
     prepare_folders(settings)
     migrate(settings)  # so that the first people can be added before the first start
     with opened(settings) as databases:
+        yield databases
+
+
+@contextmanager
+def _people() -> "Iterator[People]":
+    from hvelv.kernel.people_store import People
+
+    with _databases() as databases:
         yield People(databases["registry"])
+
+
+def _sign_out(registry: "Database", person: str) -> None:
+    """End every session of the person in the portal."""
+    from hvelv.kernel.clock import SystemClock
+    from hvelv.portal.sessions import Sessions
+
+    Sessions(registry, SystemClock(), b"").end_all(ACTOR, person)  # ending needs no key: nobody's cookie is read
 
 
 def _show_once(person: str, password: str, secret: str) -> None:
@@ -78,16 +94,29 @@ def list_() -> None:
 
 @app.command()
 def deactivate(person: Name) -> None:
-    """End a person's rights. What they did stays theirs."""
-    with _people() as people:
-        people.deactivate(ACTOR, person)
-    print(f"{person} can no longer sign in")
+    """End a person's rights, in the portal and in every lab. What they did stays theirs."""
+    from hvelv.kernel.clock import SystemClock
+    from hvelv.kernel.people_store import People
+    from hvelv.requests.adapters.store_office import SqlPermitRows
+    from hvelv.requests.service.barring import BarredPeople
+
+    with _databases() as databases:
+        people = People(databases["registry"])
+        known = people.get(person)
+        # The lab first: stopped in between, the command is given again and does what is left.
+        BarredPeople(databases["custodian"], SqlPermitRows(), SystemClock()).bar(ACTOR, known.id, "deactivated")
+        people.deactivate(ACTOR, known.id)
+        _sign_out(databases["registry"], known.id)
+    print(f"{person} can no longer sign in. Their open rooms close within a minute.")
 
 
 @app.command()
 def reset(person: Name) -> None:
-    """Give a person a new password and a new secret for one-time codes."""
+    """Give a person a new password and a new secret for one-time codes, and end their sessions in the portal."""
+    from hvelv.kernel.people_store import People
+
     password = secrets.token_urlsafe(PASSWORD_BYTES)
-    with _people() as people:
-        secret = people.renew(ACTOR, person, password)
+    with _databases() as databases:
+        secret = People(databases["registry"]).renew(ACTOR, person, password)
+        _sign_out(databases["registry"], person)
     _show_once(person, password, secret)

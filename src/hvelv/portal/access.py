@@ -76,6 +76,9 @@ ROUTES: Mapping[tuple[str, str], Access] = {
     ("GET", "/projects"): VIEWER,
     ("GET", "/projects/{project_id}"): VIEWER,
     ("GET", "/projects/{project_id}/progress"): VIEWER,
+    ("POST", "/projects/{project_id}/state"): _of(
+        Role.RESEARCHER, Role.STEWARD, relation="who leads the project (close), or holder of a dataset in the permit"
+    ),
     ("POST", "/projects/{project_id}/session"): MEMBER,
     ("GET", "/projects/{project_id}/session"): MEMBER,
     ("POST", "/projects/{project_id}/session/stop"): MEMBER,

@@ -95,10 +95,11 @@ class Sessions:
                 unit.session.delete(row)
                 unit.record(AuditEvent(row.person, "person.signed_out", row.person))
 
-    def end_all(self, person: PersonId) -> None:
-        """Sign a person out everywhere: a new password, a lost role, a deactivated person."""
+    def end_all(self, actor: str, person: PersonId | str) -> None:
+        """Sign a person out everywhere: a new password, a deactivated person."""
         with self.database.transaction() as unit:
             unit.session.execute(delete(PortalSessionRow).where(col(PortalSessionRow.person) == person))
+            unit.record(AuditEvent(actor, "person.signed_out", person))
 
     def _name(self, cookie: str) -> str:
         name, _dot, mac = cookie.partition(".")

@@ -35,6 +35,7 @@ def upgrade() -> None:
         "catalog_raw_version",
         sa.Column("dataset", sa.String(length=64), nullable=False),
         sa.Column("content_hash", sa.String(length=64), nullable=False),
+        sa.Column("holder", sa.String(length=64), nullable=False),
         sa.Column("object_name", sa.String(length=200), nullable=False),
         sa.Column("rows", sa.BigInteger(), nullable=False),
         sa.Column("persons", sa.BigInteger(), nullable=False),
@@ -152,6 +153,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("block", "scope", name=op.f("pk_privacy_opt_out")),
     )
     op.create_table(
+        "requests_barred",
+        sa.Column("person", sa.String(length=64), nullable=False),
+        sa.Column("at", sa.String(length=40), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("person", name=op.f("pk_requests_barred")),
+    )
+    op.create_table(
         "requests_permit",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("project", sa.String(length=64), nullable=False),
@@ -205,6 +213,7 @@ def downgrade() -> None:
 
     op.drop_table("enclave_bundle_link")
     op.drop_table("requests_permit")
+    op.drop_table("requests_barred")
     op.drop_table("privacy_opt_out")
     op.drop_table("privacy_key")
     with op.batch_alter_table("privacy_job", schema=None) as batch_op:

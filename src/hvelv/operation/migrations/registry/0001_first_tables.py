@@ -102,6 +102,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("person", name=op.f("pk_kernel_credential")),
     )
     op.create_table(
+        "requests_conclusion",
+        sa.Column("application", sa.String(length=64), nullable=False),
+        sa.Column("revision", sa.String(length=64), nullable=False),
+        sa.Column("voters", sa.Text(), nullable=False),
+        sa.Column("chair", sa.String(length=64), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["application"],
+            ["requests_application.id"],
+            name=op.f("fk_requests_conclusion_application_requests_application"),
+        ),
+        sa.PrimaryKeyConstraint("application", name=op.f("pk_requests_conclusion")),
+    )
+    op.create_table(
         "requests_conflict",
         sa.Column("application", sa.String(length=64), nullable=False),
         sa.Column("person", sa.String(length=64), nullable=False),
@@ -241,6 +254,7 @@ def downgrade() -> None:
 
     op.drop_table("requests_decision")
     op.drop_table("requests_conflict")
+    op.drop_table("requests_conclusion")
     op.drop_table("kernel_credential")
     op.drop_table("catalog_dataset")
     with op.batch_alter_table("requests_application", schema=None) as batch_op:

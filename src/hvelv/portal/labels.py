@@ -94,17 +94,6 @@ COLOURS: Mapping[str, Mapping[str, str]] = {
     },
     "room": {"opening": "info", "open": "success", "closing": "warning"},
     "decision": {"for": "success", "against": "danger"},
-    "event": {
-        "submit": _("sendte inn"),
-        "withdraw": _("trakk søknaden"),
-        "vote": _("stemte"),
-        "decide": _("tok stilling for datainnehaveren"),
-        "declare_conflict": _("meldte inhabilitet"),
-        "return": _("ba om endringer"),
-        "revise": _("begynte på en ny revisjon"),
-        "approve": _("søknaden ble innvilget"),
-        "reject": _("søknaden ble avslått"),
-    },
     "vote": {"for": "success", "against": "danger"},
     "variable_role": {"person_id": "danger", "direct_identifier": "danger", "sensitive": "warning"},
 }

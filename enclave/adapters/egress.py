@@ -15,9 +15,16 @@ import yarl
 from aiohttp import web
 
 from hvelv.enclave.adapters.open_sessions import EGRESS, OpenSession
-from hvelv.enclave.adapters.relay import chosen, client, send_on
+from hvelv.enclave.adapters.relay import answer_like, chosen, client, has_body, send_on, server_of
 from hvelv.enclave.adapters.traffic import TrafficLog
-from hvelv.enclave.domain.policy import DROPPED_TO_CUSTODIAN, HOP_BY_HOP, may_ask_custodian, may_ask_hub
+from hvelv.enclave.domain.policy import (
+    DROPPED_FROM_PLATFORM,
+    DROPPED_TO_CUSTODIAN,
+    DROPPED_TO_PLATFORM,
+    METHODS,
+    may_ask_custodian,
+    may_ask_hub,
+)
 from hvelv.kernel.link import ACTOR
 from hvelv.kernel.settings import Settings
 
@@ -54,15 +61,19 @@ class Egress:
 
     @classmethod
     def of(cls, settings: Settings, log: TrafficLog) -> "Egress":
-        """Return one with clients of hub and custodian. Needs a running loop."""
-        door = aiohttp.UnixConnector(str(settings.custodian_socket("enclave")), limit=0)
-        return cls(settings, log, client(aiohttp.TCPConnector(limit=0)), client(door))
+        """Return one with clients of hub and custodian. Needs a running loop.
+
+        No connection is used twice: two sessions never speak on the same one.
+        """
+        hub = aiohttp.TCPConnector(limit=0, force_close=True)
+        door = aiohttp.UnixConnector(str(settings.custodian_socket("enclave")), limit=0, force_close=True)
+        return cls(settings, log, client(hub), client(door))
 
     async def open(self, session: OpenSession) -> web.AppRunner:
         """Listen on the session's two sockets, which only it and the gateway can reach."""
         app = web.Application(client_max_size=LARGEST_QUESTION)
         app.router.add_route("*", "/{path:.*}", self._by_socket(session))
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+        runner = server_of(app, 1)
         await runner.setup()
         for name in EGRESS:
             path = session.layout.egress / name
@@ -84,6 +95,8 @@ class Egress:
             if not session.holds():
                 self.log.line(session.name, "refused", kind="rights", method=request.method)
                 return refusal(403, *RIGHTS_ENDED)
+            if "Content-Encoding" in request.headers:
+                return refusal(415, "encoding", "Spørsmål sendes som de er, ikke komprimert.")
             with session.in_use():
                 return await way(session, request)
 
@@ -95,16 +108,16 @@ class Egress:
             self.log.line(session.name, "refused", kind="hub", method=request.method)
             return refusal(403, "hub", "Arbeidsøkter får ikke spørre huben om dette.")
         url = yarl.URL(f"http://127.0.0.1:{self.settings.hub_api_port}{request.raw_path}", encoded=True)
-        headers = chosen(request.headers, HOP_BY_HOP | {"host"})
+        headers = chosen(request.headers, DROPPED_TO_PLATFORM)
         return await self._pass(session, request, Question("hub", url, headers))
 
     async def _to_custodian(self, session: OpenSession, request: web.Request) -> web.StreamResponse:
-        if not may_ask_custodian(request.raw_path.partition("?")[0]):
+        if request.method not in METHODS or not may_ask_custodian(request.raw_path.partition("?")[0]):
             self.log.line(session.name, "refused", kind="lab", method=request.method)
             return refusal(403, "lab", "Arbeidsøkter får ikke spørre om dette.")
         kept = [
             (key, value)
-            for key, value in chosen(request.headers, HOP_BY_HOP | {"host"})
+            for key, value in chosen(request.headers, DROPPED_TO_PLATFORM)
             if not DROPPED_TO_CUSTODIAN.fullmatch(key)
         ]
         headers = [*kept, (ACTOR, session.name.person), (PROJECT, session.name.project)]
@@ -114,12 +127,13 @@ class Egress:
     async def _pass(self, session: OpenSession, request: web.Request, question: Question) -> web.StreamResponse:
         to = self.hub if question.kind == "hub" else self.custodian
         body = await request.read()  # at most LARGEST_QUESTION, or 413
+        sent = body if body and has_body(request) else None
         try:
             async with to.request(
-                request.method, question.url, headers=question.headers, data=body or None, allow_redirects=False
+                request.method, question.url, headers=question.headers, data=sent, allow_redirects=False
             ) as upstream:
-                answer = web.StreamResponse(status=upstream.status, reason=upstream.reason)
-                for key, value in chosen(upstream.headers, HOP_BY_HOP):
+                answer = answer_like(upstream)
+                for key, value in chosen(upstream.headers, DROPPED_FROM_PLATFORM):
                     answer.headers.add(key, value)
                 size = await send_on(request, upstream, answer)
         except aiohttp.ClientError:

@@ -18,6 +18,7 @@ from hvelv.enclave.adapters.egress import Egress
 from hvelv.enclave.adapters.grants import GrantDoor
 from hvelv.enclave.adapters.ingress import Ingress
 from hvelv.enclave.adapters.open_sessions import OpenSessions
+from hvelv.enclave.adapters.relay import server_of
 from hvelv.enclave.adapters.rooms import announced, control_socket
 from hvelv.enclave.adapters.traffic import TrafficLog
 from hvelv.enclave.domain.sessions import SID_LENGTH, SessionLayout
@@ -99,7 +100,7 @@ async def serve(settings: Settings, stop: asyncio.Event, log: TrafficLog | None 
     socket = control_socket(settings.run_dir)
     socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     socket.unlink(missing_ok=True)
-    runners = [web.AppRunner(app, access_log=None, shutdown_timeout=2) for app in (outside, control)]
+    runners = [server_of(app, 2) for app in (outside, control)]
     for runner in runners:
         await runner.setup()
     await gateway.take_up_all()

@@ -10,7 +10,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from hvelv.enclave.adapters.open_sessions import OpenSession
-from hvelv.enclave.adapters.relay import LARGEST_MESSAGE, body_of, chosen, join_websockets, send_on
+from hvelv.enclave.adapters.relay import LARGEST_MESSAGE, answer_like, begun, chosen, has_body, join_websockets, send_on
 from hvelv.enclave.adapters.traffic import TrafficLog, kind_of
 from hvelv.enclave.domain.policy import (
     DROPPED_FROM_SESSION,
@@ -50,6 +50,8 @@ class Ingress:
         if not verdict.allowed:
             self.log.line(name, "refused", kind=verdict.kind, method=request.method)
             return self._closed(403, f"closed in the enclave: {verdict.reason}")
+        if "Content-Encoding" in request.headers:
+            return self._closed(415, "bodies are sent as they are, not compressed")
         query = without_tokens(query)
         url = yarl.URL(f"http://session{path}" + (f"?{query}" if query else ""), encoded=True)
         pass_on = self._websocket if request.headers.get("Upgrade", "").lower() == "websocket" else self._http
@@ -73,10 +75,11 @@ class Ingress:
 
     async def _http(self, request: web.Request, session: OpenSession, url: yarl.URL) -> web.StreamResponse:
         headers = self._headers(request, session.name)
+        body = request.content if has_body(request) else None
         async with session.client.request(
-            request.method, url, headers=headers, data=body_of(request), allow_redirects=False
+            request.method, url, headers=headers, data=body, allow_redirects=False
         ) as upstream:
-            answer = web.StreamResponse(status=upstream.status, reason=upstream.reason)
+            answer = answer_like(upstream)
             for key, value in chosen(upstream.headers, DROPPED_FROM_SESSION):
                 if key.lower() != "set-cookie" or may_set_cookie(value, session.name):
                     answer.headers.add(key, value)
@@ -104,8 +107,9 @@ class Ingress:
             down = web.WebSocketResponse(
                 protocols=[up.protocol] if up.protocol else [], max_msg_size=LARGEST_MESSAGE, autoping=False
             )
-            await down.prepare(request)
-            with session.has_open(down):
+            sent = received = 0
+            with begun(request), session.has_open(down):
+                await down.prepare(request)
                 sent, received = await join_websockets(down, up)
         self.log.line(session.name, "websocket", sent=sent, received=received)
         return down

@@ -3,7 +3,8 @@
 import asyncio
 import os
 import stat
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import aiohttp
 from aiohttp import web
 from aiohttp.client_proto import ResponseHandler
 
+from hvelv.enclave.domain.policy import SAFE_METHODS
+
 PIECE = 64 << 10
 LARGEST_MESSAGE = 128 << 20  # one websocket message; a kernel's output of a large table fits
-NO_BODY = frozenset({"GET", "HEAD"})
+FIRST_FINAL_STATUS = 200
 
 
 class UntrustedSocket(aiohttp.UnixConnector):
@@ -46,9 +49,17 @@ def client(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
     )  # fmt: skip
 
 
+def server_of(app: web.Application, seconds: float) -> web.AppRunner:
+    """Return what serves `app`, with bodies as they came: unpacked, one would not have the length that its head says.
+
+    When it is closed, requests have `seconds` to end.
+    """
+    return web.AppRunner(app, access_log=None, shutdown_timeout=seconds, auto_decompress=False)
+
+
 def client_of_session(socket: Path) -> aiohttp.ClientSession:
-    """Return a client of a session's own server."""
-    return client(UntrustedSocket(str(socket), limit=0))
+    """Return a client of a session's own server. Each request has a connection to itself: browsers of several people ask."""
+    return client(UntrustedSocket(str(socket), limit=0, force_close=True))
 
 
 def chosen(headers: Mapping[str, str], dropped: Container[str]) -> list[tuple[str, str]]:
@@ -56,19 +67,37 @@ def chosen(headers: Mapping[str, str], dropped: Container[str]) -> list[tuple[st
     return [(key, value) for key, value in headers.items() if key.lower() not in dropped]
 
 
-def body_of(request: web.BaseRequest) -> aiohttp.StreamReader | None:
-    """Return the request's body to be streamed on, or None where there is none."""
-    return request.content if request.body_exists and request.method not in NO_BODY else None
+def has_body(request: web.BaseRequest) -> bool:
+    """Say whether there is a body to pass on: one that a question which changes nothing came with is left behind."""
+    return request.body_exists and request.method not in SAFE_METHODS
+
+
+def answer_like(upstream: aiohttp.ClientResponse) -> web.StreamResponse:
+    """Return an answer with the upstream's status, and no header yet. Raises `ClientError` when it is no final answer."""
+    if upstream.status < FIRST_FINAL_STATUS:
+        raise aiohttp.ClientPayloadError("not an answer to what was asked")
+    return web.StreamResponse(status=upstream.status, reason=upstream.reason)
+
+
+@contextmanager
+def begun(request: web.BaseRequest) -> Iterator[None]:
+    """Break the connection off if what is done within fails: an answer has begun, and no second one may follow on it."""
+    try:
+        yield
+    except aiohttp.ClientError:
+        if request.transport is not None:
+            request.transport.abort()
 
 
 async def send_on(request: web.BaseRequest, upstream: aiohttp.ClientResponse, answer: web.StreamResponse) -> int:
-    """Stream the upstream's body to the asker and return how many bytes it had."""
-    await answer.prepare(request)
+    """Stream the upstream's body to the asker and return how many bytes were passed on."""
     size = 0
-    async for piece in upstream.content.iter_chunked(PIECE):
-        size += len(piece)
-        await answer.write(piece)
-    await answer.write_eof()
+    with begun(request):
+        await answer.prepare(request)
+        async for piece in upstream.content.iter_chunked(PIECE):
+            await answer.write(piece)
+            size += len(piece)
+        await answer.write_eof()
     return size
 
 

@@ -62,6 +62,7 @@ HOP_BY_HOP = frozenset(
         "keep-alive",
         "proxy-authenticate",
         "proxy-authorization",
+        "proxy-connection",
         "te",
         "trailer",
         "trailers",
@@ -69,8 +70,13 @@ HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
-DROPPED_TO_SESSION = HOP_BY_HOP | {"authorization", "x-hvelv-actor", "x-hvelv-project"}
-DROPPED_FROM_SESSION = HOP_BY_HOP | {
+# How long a message is, is for each connection to say anew: passed on, the words of one side would be read as the length
+# of what the other side sends, and what is left over as somebody else's next request.
+FRAMING = frozenset({"content-length", "expect"})
+DROPPED_TO_PLATFORM = HOP_BY_HOP | FRAMING | {"content-encoding", "host"}
+DROPPED_FROM_PLATFORM = HOP_BY_HOP | FRAMING
+DROPPED_TO_SESSION = HOP_BY_HOP | FRAMING | {"content-encoding", "authorization", "x-hvelv-actor", "x-hvelv-project"}
+DROPPED_FROM_SESSION = HOP_BY_HOP | FRAMING | {
     "content-security-policy", "content-security-policy-report-only", "content-disposition", "x-frame-options", "link", "refresh",
     "report-to", "reporting-endpoints", "nel", "service-worker-allowed", "access-control-allow-origin",
     "access-control-allow-credentials", "access-control-allow-headers", "access-control-allow-methods", "clear-site-data", "server",

@@ -14,6 +14,7 @@ from hvelv.kernel.settings import Settings
 
 CONFIG_FILE = Path(__file__).parent / "jupyterhub_config.py"
 PROXY = Path("lib/node_modules/configurable-http-proxy/bin/configurable-http-proxy")
+DIES_WITH_THE_HUB = ("setpriv", "--pdeathsig", "KILL", "--")  # else its ports are taken when the hub is started anew
 MOST_SESSIONS = 60
 SIGNED_IN_DAYS = 1
 TOKEN_SECONDS = 8 * 3600
@@ -49,7 +50,7 @@ def proxy_command(settings: Settings) -> list[str]:
     script = settings.node_prefix.absolute() / PROXY
     if not script.exists():
         raise FileNotFoundError(f"{script} is not there: run scripts/node_tools.sh")
-    return [node(), str(script)]
+    return [*DIES_WITH_THE_HUB, node(), str(script)]
 
 
 def command(*extra: str) -> list[str]:

@@ -1,9 +1,13 @@
 """A real hub, proxy and gateway: signing in, opening a session, and everything that must stay closed."""
 
+import contextlib
 import http.client
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -69,6 +73,23 @@ def raw(at: Installation, path: str, cookies: str) -> int:
     status = connection.getresponse().status
     connection.close()
     return status
+
+
+@pytest.mark.timeout(120)
+def test_the_hubs_proxy_dies_with_a_hub_that_is_killed():
+    need_hub()
+    with a_data_dir() as data_dir, an_installation(data_dir) as installation:
+        installation.start_gateway()
+        installation.start_hub()
+        proxy = int((installation.settings.domain_dir("hub") / "proxy.pid").read_text().split()[0])
+        status = Path(f"/proc/{proxy}/status")
+        assert "State:" in status.read_text()
+        installation.stop("hub", kill=True)
+        try:
+            wait_for(lambda: not status.exists() or "State:\tZ" in status.read_text(), 5)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(proxy, signal.SIGKILL)
 
 
 # ---- signing in

@@ -316,7 +316,7 @@ def test_an_answer_holds_what_it_says(world):
     assert document == {name: value for name, value in answer.items() if name != "signature"}
     assert answer["keys"] == ["sex", "age"]
     assert [row["key"] for row in answer["rows"]] == [
-        ["f", "[0, 50)"], ["f", "[50, 110]"], ["m", "[0, 50)"], ["m", "[50, 110]"]
+        ["f", "[0, 55)"], ["f", "[55, 110]"], ["m", "[0, 55)"], ["m", "[55, 110]"]
     ]  # fmt: skip
     assert set(answer["rows"][0]["values"]) == {"count", "mean_age", "sum_value"}
     assert answer["quote"]["allowance"] == {"allocated": 10_000, "spent": 0, "left_after": 9_000}

@@ -6,12 +6,13 @@ import time
 import pytest
 
 from hvelv.kernel.errors import Invalid
+from hvelv.operation.demo_data import DIAGNOSES, LABORATORY, POPULATION
 from hvelv.privacy.domain.documents import document_from
 from hvelv.privacy.domain.plan import plan, scale_of
 from hvelv.privacy.domain.query import query_from, rho_from
-from hvelv.privacy.domain.schema import Column
+from hvelv.privacy.domain.schema import Column, Schema
 from hvelv.privacy.service.releases import key_from
-from tests.builders_privacy import EXTRACT_SCHEMA, a_query
+from tests.builders_privacy import EXTRACT_SCHEMA, TABLE, a_query
 
 COUNT = {"kind": "count"}
 
@@ -252,3 +253,26 @@ def test_the_same_question_has_one_name_however_it_is_written():
 
     assert one.hash == other.hash
     assert one.hash != query_from(a_query()).hash
+
+
+NUMERIC = [
+    v for v in (*POPULATION, *LABORATORY, *DIAGNOSES) if v["type"] in {"integer", "decimal"} and v["high"] is not None
+]
+
+
+@pytest.mark.parametrize("variable", NUMERIC, ids=[v["name"] for v in NUMERIC])
+def test_every_numeric_column_of_the_demo_can_be_binned_and_averaged(variable):
+    name, low, high, step = (variable[part] for part in ("name", "low", "high", "step"))
+    schema = Schema(TABLE, (Column(name, variable["type"], "attribute", low=low, high=high, step=step),))
+    width = step or 1
+    edges = [round(low + k * width, 6) for k in range(11)]
+    measures = [{"kind": "mean", "column": name, "low": low, "high": high}]
+
+    assert plan(query_from(a_query(measures=measures, **bins(name, edges))), schema).cells == 10
+
+
+def test_the_histogram_of_the_first_notebook_can_be_asked_for():
+    age = next(v for v in POPULATION if v["name"] == "age")
+    schema = Schema(TABLE, (Column("age", "integer", "attribute", low=age["low"], high=age["high"]),))
+
+    assert plan(query_from(a_query(**bins("age", list(range(20, 101, 10))))), schema).cells == 8

@@ -31,12 +31,16 @@ class Evidence:
     def of(
         cls, application: Application, voters: frozenset[PersonId], revision: Revision, chair: PersonId | None
     ) -> "Evidence":
-        """Gather the evidence of an application: the votes that were counted and the decisions of those free to decide."""
+        """Gather the evidence: the votes that were counted, and the decisions of affected holders' stewards free to decide."""
         conflicted = frozenset(c.person for c in application.conflicts)
         return cls(
             revision,
             tuple(v for v in application.votes if v.revision == revision.hash and v.person in voters),
-            tuple(d for d in application.decisions if d.revision == revision.hash and d.person not in conflicted),
+            tuple(
+                d
+                for d in application.decisions
+                if d.revision == revision.hash and d.person not in conflicted and d.holder in revision.holders
+            ),
             conflicted,
             chair,
         )

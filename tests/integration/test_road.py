@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -35,6 +36,11 @@ def opened(bundle):
     with zipfile.ZipFile(bundle) as archive:
         assert archive.testzip() is None
         return {name: archive.read(name) for name in archive.namelist()}
+
+
+def kinds(bundle):
+    """Return what is in a bundle, whatever order the gate put it in."""
+    return sorted(re.sub(r"/\d\d-", "/", name) for name in opened(bundle))
 
 
 def test_the_bundle_opens_and_its_numbers_are_those_of_the_stored_releases(road):
@@ -152,7 +158,7 @@ def test_after_every_process_was_killed_all_comes_back_and_nothing_acknowledged_
     assert before.items() <= after.items()
     assert len(after) == len(before) + 3
     assert second != road.bundle
-    assert opened(second).keys() == opened(road.bundle).keys()
+    assert kinds(second) == kinds(road.bundle)
     assert verified(road).returncode == 0
 
 

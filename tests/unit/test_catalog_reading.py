@@ -64,7 +64,7 @@ BAD = {
     "only blank lines": (b"\n\n\n", "", 1, "Første linje er tom"),
     "nul bytes": (a_file(a_row(0), a_row(1)).encode() + b"\0\0", "", 4, "nullbyte"),
     "binary without text": (b"GIF8\n\x00", "", 2, "nullbyte"),
-    "binary": (b"\x89PNG\r\n\x1a\n\x00\x00", "", 1, "UTF-8"),
+    "binary": (b"\x89PNG\r\n\x1a\n\x00\x00", "", 3, "nullbyte"),
     "a line of two megabytes": (a_file(a_row(0), "x" * (2 << 20)), "", 3, "lengre enn"),
 }
 

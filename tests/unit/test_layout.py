@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-import tarfile
 import zipfile
 from pathlib import Path
 
@@ -38,8 +37,7 @@ def test_a_wheel_built_from_the_sdist_holds_every_package(tmp_path):
     build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(tmp_path)]
     subprocess.run([*build, "--sdist", str(REPO)], check=True, capture_output=True)
     sdist = next(tmp_path.glob("*.tar.gz"))
-    with tarfile.open(sdist) as archive:
-        archive.extractall(tmp_path, filter="data")
+    subprocess.run(["tar", "-xf", str(sdist), "-C", str(tmp_path)], check=True)
     source = tmp_path / sdist.name.removesuffix(".tar.gz")
     subprocess.run([*build, "--wheel", str(source)], check=True, capture_output=True)
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:

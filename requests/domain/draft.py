@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from hvelv.kernel.errors import _
 from hvelv.kernel.ids import DatasetId, HolderId, PersonId
@@ -60,8 +60,8 @@ class Filter:
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is wanted of one dataset version, and how much of its privacy budget, in micro-rho."""
+class Share:
+    """A part of one dataset version: which columns and rows, and how much of its privacy budget, in micro-rho."""
 
     dataset: DatasetId
     holder: HolderId
@@ -84,8 +84,8 @@ class Wish:
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "Wish":
-        """Return the wish in `data`."""
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Return the part in `data`."""
         return cls(
             DatasetId(data["dataset"]),
             HolderId(data["holder"]),
@@ -95,6 +95,10 @@ class Wish:
             tuple(Filter.from_dict(f) for f in data["where"]),
             int(data["rho_micro"]),
         )
+
+
+class Wish(Share):
+    """What is wanted of a dataset version."""
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from enum import StrEnum
 from typing import Any
 
 from hvelv.kernel.errors import NotPossible, Refusal, _
-from hvelv.kernel.ids import ApplicationId, DatasetId, HolderId, PersonId, ProjectId
+from hvelv.kernel.ids import ApplicationId, HolderId, PersonId, ProjectId
 from hvelv.kernel.signing import Signed, Verifier
-from hvelv.requests.domain.draft import Filter
+from hvelv.requests.domain.draft import Share
 
 KIND = "permit"
 
@@ -78,42 +78,8 @@ def next_permit_state(state: PermitState, action: PermitAction) -> PermitState:
         ) from None
 
 
-@dataclass(frozen=True)
-class PermittedDataset:
-    """One dataset version, the columns and rows of it that may be used, and the privacy budget, in micro-rho."""
-
-    dataset: DatasetId
-    holder: HolderId
-    table: str
-    version: str
-    columns: tuple[str, ...]
-    where: tuple[Filter, ...]
-    rho_micro: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the document form."""
-        return {
-            "dataset": self.dataset,
-            "holder": self.holder,
-            "table": self.table,
-            "version": self.version,
-            "columns": list(self.columns),
-            "where": [f.as_dict() for f in self.where],
-            "rho_micro": self.rho_micro,
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "PermittedDataset":
-        """Return the entry in `data`."""
-        return cls(
-            DatasetId(data["dataset"]),
-            HolderId(data["holder"]),
-            str(data["table"]),
-            str(data["version"]),
-            tuple(str(c) for c in data["columns"]),
-            tuple(Filter.from_dict(f) for f in data["where"]),
-            int(data["rho_micro"]),
-        )
+class PermittedDataset(Share):
+    """What may be used of a dataset version."""
 
 
 @dataclass(frozen=True)

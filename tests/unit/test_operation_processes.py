@@ -6,7 +6,7 @@ import json
 import pytest
 
 from hvelv.kernel.settings import Settings
-from hvelv.operation import domains, secrets, supervision
+from hvelv.operation import confinement, domains, secrets, supervision
 from hvelv.operation.confinement import Footing, argv, view
 from hvelv.operation.environment import environment
 from hvelv.operation.processes import BY_NAME, TABLE, processes
@@ -165,3 +165,17 @@ def test_secrets_are_made_once_with_mode_0600_and_shared_ones_are_equal(installa
         for holder in holders:
             assert (installation.secrets_dir(holder) / name).stat().st_mode & 0o777 == 0o600
     assert b"PUBLIC KEY" in installation.public_key.read_bytes()
+
+
+def test_a_data_folder_in_the_checkout_can_be_reached_whoever_owns_the_folders_above_it(monkeypatch, tmp_path):
+    """`make demo` keeps its data in var/hvelv, and var may be its owner's alone."""
+    checkout = tmp_path / "checkout"
+    monkeypatch.setattr(confinement, "code", lambda: (checkout,))
+    settings = Settings.model_construct(**Settings().model_dump() | {"data_dir": checkout / "var" / "hvelv"})
+
+    words = " ".join(confinement.view(settings, "portal"))
+
+    hidden = words.index(f"--tmpfs {checkout}/var --perms")
+    passable = words.index(f"--perms 0755 --dir {checkout}/var/hvelv")
+    bound = words.index(f"--bind {checkout}/var/hvelv/portal")
+    assert words.index(f"--ro-bind {checkout}") < hidden < passable < bound

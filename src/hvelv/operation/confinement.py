@@ -66,7 +66,9 @@ def view(settings: Settings, domain: str) -> list[str]:
     words += ["--perms", "1777", "--tmpfs", "/tmp"]  # noqa: S108 - inside the view
     for path in code():
         words += _bound(path, writable=False)
-    words += [*_parents(settings.root), "--perms", "0755", "--tmpfs", str(settings.root)]  # it may lie in the checkout
+    cover = _cover(settings.root)
+    words += [*_parents(cover), "--perms", "0755", "--tmpfs", str(cover)]
+    words += [*_parents(settings.root), "--perms", "0755", "--dir", str(settings.root)]
     words += _bound(settings.domain_dir(domain), writable=True)
     for meeting in MEETINGS:
         if domain in (meeting.owner, meeting.visitor):
@@ -75,6 +77,17 @@ def view(settings: Settings, domain: str) -> list[str]:
     for folder in _database_folders(settings, domain):
         words += _bound(folder, writable=True)
     return [*words, "--chdir", "/"]
+
+
+def _cover(root: Path) -> Path:
+    """Return the folder to hide so that nothing but what is named shows below `root`, and the way to it is passable.
+
+    A data folder in the checkout lies below folders that are in the view with the code, and may be its owner's alone.
+    """
+    for folder in code():
+        if root != folder and root.is_relative_to(folder):
+            return folder / root.relative_to(folder).parts[0]
+    return root
 
 
 def _system(path: Path) -> list[str]:

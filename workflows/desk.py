@@ -23,7 +23,7 @@ from hvelv.enclave.service.lab_project import LabProject
 from hvelv.kernel.clock import Clock, SystemClock
 from hvelv.kernel.database import Database, Transaction, custodian
 from hvelv.kernel.ids import IdSource, RandomIds
-from hvelv.kernel.objects import MinioStore, ObjectStore
+from hvelv.kernel.objects import ObjectStore, store_of
 from hvelv.kernel.secret import Secrets
 from hvelv.kernel.settings import Settings
 from hvelv.kernel.signing import Signer
@@ -123,23 +123,12 @@ class Desk:
         return self.privacy.jobs
 
 
-def object_store(settings: Settings) -> ObjectStore:
-    """Return the object store with the custodian's own credentials."""
-    secrets = Secrets(settings.secrets_dir("custodian"))
-    if settings.store_endpoint:
-        return MinioStore(
-            settings.store_endpoint, settings.store_access_key, settings.store_secret_key, secure=settings.store_secure
-        )
-    endpoint = f"127.0.0.1:{settings.store_port}"
-    return MinioStore(endpoint, secrets.read("store_access_key"), secrets.read("store_secret_key"))
-
-
 def desk(settings: Settings, objects: ObjectStore | None = None, *, clock: Clock | None = None) -> Desk:
     """Put the services together."""
     clock, ids = clock or SystemClock(), RandomIds()
     secrets = Secrets(settings.secrets_dir("custodian"))
     database = custodian(settings.custodian_url, clock=clock)
-    objects = objects or object_store(settings)
+    objects = objects or store_of(settings)
     signer = Signer.load(secrets.path("signing.pem"))
     versions = VersionIndex(database, SqlVersionRows())
     permits = Permits(clock)

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from hvelv.kernel.errors import NotFound, Unavailable, _
+from hvelv.kernel.secret import Secrets
+from hvelv.kernel.settings import Settings
 
 PART = 16 << 20
 
@@ -127,3 +129,14 @@ class MinioStore:
     def delete(self, bucket: str, name: str) -> None:
         with self._answering():
             self.client.remove_object(bucket, name)
+
+
+def store_of(settings: Settings) -> MinioStore:
+    """Return the installation's object store, with the custodian's own credentials: the one in the settings, else the embedded one."""
+    if settings.store_endpoint:
+        return MinioStore(
+            settings.store_endpoint, settings.store_access_key, settings.store_secret_key, secure=settings.store_secure
+        )
+    secrets = Secrets(settings.secrets_dir("custodian"))
+    endpoint = f"127.0.0.1:{settings.store_port}"
+    return MinioStore(endpoint, secrets.read("store_access_key"), secrets.read("store_secret_key"))

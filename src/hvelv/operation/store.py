@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hvelv.kernel.objects import MinioStore
+from hvelv.kernel.objects import MinioStore, store_of
 from hvelv.kernel.secret import Secrets
 from hvelv.kernel.settings import Settings
 from hvelv.operation.certificates import ensure_certificates
-from hvelv.operation.domains import CUSTODIAN, STORE
+from hvelv.operation.domains import STORE
 
 PLATFORM = "platform"
 PLATFORM_ARN = f"arn:aws:iam::000000000000:user/{PLATFORM}"
@@ -41,13 +41,7 @@ def connect(settings: Settings, *, patient: bool = True) -> MinioStore:
 
     With `patient=False` it gives up at the first refusal instead of trying again: for readiness checks.
     """
-    if settings.store_endpoint:
-        place, key, secret = settings.store_endpoint, settings.store_access_key, settings.store_secret_key
-    else:
-        secrets = Secrets(settings.secrets_dir(CUSTODIAN))
-        place = f"127.0.0.1:{settings.store_port}"
-        key, secret = secrets.read("store_access_key"), secrets.read("store_secret_key")
-    client = MinioStore(place, key, secret, secure=settings.store_secure and bool(settings.store_endpoint))
+    client = store_of(settings)
     if not patient:
         _give_up_early(client)
     return client

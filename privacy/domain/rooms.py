@@ -1,0 +1,55 @@
+"""Names of objects in projects' rooms: every name lies in exactly one project's room, whoever reads it and however.
+
+A room is the prefix `<project>/`; its last slash is what keeps `p-1` out of `p-10`. None but the letters below are let
+into a name, so that it holds no dot segment, no escape, no slash of any alphabet and no control character: a store, a
+proxy or a file system that decodes or normalises it once more finds nothing to do.
+"""
+
+import re
+
+from hvelv.kernel.errors import Invalid, Problem, _
+
+BUCKET = "rooms"
+MOST_PARTS = 10_000
+HASH_LETTERS = 16
+
+_PROJECT = re.compile(r"[a-z][a-z0-9]{0,30}(?:-[a-z0-9]{1,32}){0,2}", re.ASCII)
+_TABLE = re.compile(r"[a-z][a-z0-9_-]{0,62}", re.ASCII)
+_HASH = re.compile(r"[0-9a-f]{16,64}", re.ASCII)
+
+
+def prefix(project: str) -> str:
+    """Return the room's prefix, `<project>/`, with its last slash. Raises `Invalid`."""
+    return _checked(_PROJECT, project, "project") + "/"
+
+
+def generation_prefix(project: str, permit_version: int, generation: int) -> str:
+    """Return the prefix of all that one run made: `<project>/v<version>/g<generation>/`. Raises `Invalid`."""
+    return f"{prefix(project)}v{_counted(permit_version, 'permit_version')}/g{_counted(generation, 'generation')}/"
+
+
+def part_name(project: str, permit_version: int, generation: int, table: str, *, number: int, sha256: str) -> str:
+    """Return the name of one part of a table's extract: `…/<table>/<number:04d>-<first 16 of the hash>.parquet`.
+
+    Raises `Invalid` for anything that could be read as another place.
+    """
+    beginning = generation_prefix(project, permit_version, generation) + _checked(_TABLE, table, "table")
+    place = _counted(number, "number", below=MOST_PARTS)
+    return f"{beginning}/{place:04d}-{_checked(_HASH, sha256, 'sha256')[:HASH_LETTERS]}.parquet"
+
+
+def manifest_name(project: str, permit_version: int, generation: int) -> str:
+    """Return the name of a run's manifest. Raises `Invalid`."""
+    return generation_prefix(project, permit_version, generation) + "manifest.json"
+
+
+def _checked(form: re.Pattern[str], text: str, field: str) -> str:
+    if form.fullmatch(text) is None:
+        raise Invalid((Problem(_("Navnet kan ikke brukes i et prosjektrom."), field),))
+    return text
+
+
+def _counted(number: int, field: str, below: int = 1 << 31) -> int:
+    if not 0 <= number < below:
+        raise Invalid((Problem(_("Tallet kan ikke brukes i et navn i et prosjektrom."), field),))
+    return number

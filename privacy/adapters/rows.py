@@ -27,6 +27,10 @@ class SqlKeys:
         row = session.scalars(select(KeyRow).where(col(KeyRow.name) == name)).first()
         return (row.version, bytes.fromhex(row.wrapped)) if row and row.wrapped else None
 
+    def known(self, session: Session, name: str) -> bool:
+        """Say whether there is a row, empty or not."""
+        return session.get(KeyRow, name) is not None
+
     def erase(self, session: Session, name: str, at: datetime) -> bool:
         """Overwrite the wrapped key."""
         where = col(KeyRow.name) == name, col(KeyRow.wrapped) != ""

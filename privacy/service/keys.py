@@ -4,6 +4,7 @@ Nothing is derived from a master key, so destroying the wrapped key destroys the
 """
 
 import secrets
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -16,6 +17,16 @@ from hvelv.kernel.errors import NotPossible, _
 
 KEY_BYTES = 32
 VERSION = 1
+CUSTODIAN = "custodian"
+
+
+@dataclass(frozen=True)
+class ProjectKeys:
+    """A project's three keys, 32 random bytes each and independent of one another: for persons, date shifts and codes."""
+
+    persons: bytes = field(repr=False)
+    dates: bytes = field(repr=False)
+    codes: bytes = field(repr=False)
 
 
 class KeyCustodian(Protocol):
@@ -41,13 +52,17 @@ class KeyRows(Protocol):
         """Return the version and the wrapped key; None where there is none, or it was destroyed."""
         ...
 
+    def known(self, session: Session, name: str) -> bool:
+        """Say whether there is, or ever was, a key called `name`."""
+        ...
+
     def erase(self, session: Session, name: str, at: datetime) -> bool:
         """Overwrite the wrapped key and keep the mark that there was one. Says whether there was."""
         ...
 
 
 class Keys:
-    """Makes, opens and destroys keys. The names: `project:<id>`, `opt-outs`."""
+    """Makes, opens and destroys keys. The names: `project:<id>`, `project:<id>:dates`, `project:<id>:codes`, `opt-outs`."""
 
     def __init__(self, database: Database, rows: KeyRows, custodian: KeyCustodian, clock: Clock) -> None:
         self._database, self._rows, self._custodian, self._clock = database, rows, custodian, clock
@@ -57,6 +72,27 @@ class Keys:
         wrapped = self._custodian.wrap(secrets.token_bytes(KEY_BYTES), _context(name, VERSION))
         if self._rows.add(unit.session, name, VERSION, wrapped, self._clock.now()):
             unit.record(AuditEvent(actor, "key.made", name, {"version": VERSION}))
+
+    def ensure_project(self, unit: Transaction, project: str, actor: str) -> None:
+        """Make those of the project's keys that there never were. In the caller's transaction."""
+        for name in project_names(project):
+            self.ensure(unit, name, actor)
+
+    def project(self, project: str) -> ProjectKeys:
+        """Return the project's keys. Raises `NotPossible` where there are none any more.
+
+        A project from before there were keys for dates and codes gets them now.
+        """
+        names = project_names(project)
+        with self._database.reading() as session:
+            persons = self.opened_in(session, names[0])
+            found = [self._rows.known(session, name) for name in names]
+        if not all(found):
+            with self._database.transaction() as unit:
+                self.opened_in(unit.session, names[0])  # a key that was destroyed meanwhile gets no new sisters
+                self.ensure_project(unit, project, CUSTODIAN)
+        with self._database.reading() as session:
+            return ProjectKeys(persons, *(self.opened_in(session, name) for name in names[1:]))
 
     def opened(self, name: str) -> bytes:
         """Return the key. Raises `NotPossible` where there is none any more."""
@@ -71,6 +107,11 @@ class Keys:
         version, wrapped = found
         return self._custodian.unwrap(wrapped, _context(name, version))
 
+    def destroy_project(self, unit: Transaction, project: str, actor: str) -> None:
+        """Destroy the project's keys, in the caller's transaction. Cannot be undone."""
+        for name in project_names(project):
+            self.destroy(unit, name, actor)
+
     def destroy(self, unit: Transaction, name: str, actor: str) -> None:
         """Destroy the key: its pseudonyms can never again be led back. Backups must forget it too."""
         if self._rows.erase(unit.session, name, self._clock.now()):
@@ -78,8 +119,16 @@ class Keys:
 
 
 def project_key(project: str) -> str:
-    """Return the name of a project's key."""
+    """Return the name of the key for a project's persons. Raises `ValueError` for an id that could be taken for another's."""
+    if not project or ":" in project:
+        raise ValueError("a project's id has no colon in it")
     return f"project:{project}"
+
+
+def project_names(project: str) -> tuple[str, str, str]:
+    """Return the names of a project's keys: for persons, date shifts and codes."""
+    persons = project_key(project)
+    return persons, f"{persons}:dates", f"{persons}:codes"
 
 
 def _context(name: str, version: int) -> str:

@@ -7,7 +7,7 @@ from hvelv.kernel.database import Transaction
 from hvelv.privacy.service.accounts import Accounts, Allocation
 from hvelv.privacy.service.extraction import ExtractRegistry
 from hvelv.privacy.service.jobs import Jobs
-from hvelv.privacy.service.keys import Keys, project_key
+from hvelv.privacy.service.keys import Keys
 from hvelv.privacy.service.releases import Noise, brief
 
 
@@ -32,7 +32,7 @@ class ProjectPrivacy:
 
         What is there stays. Raises `Overdrawn` when a dataset's account has too little left.
         """
-        self._keys.ensure(unit, project_key(project), actor)
+        self._keys.ensure_project(unit, project, actor)
         for dataset in sorted(allocations):  # always in the same order, so that no two permits wait for each other
             self._accounts.allocate(unit, project, dataset, allocations[dataset], actor)
 
@@ -47,7 +47,7 @@ class ProjectPrivacy:
     def destroy(self, unit: Transaction, project: str, actor: str) -> None:
         """Destroy the project's key: nobody can lead its pseudonyms back any more. Cannot be undone."""
         self.close(unit, project)
-        self._keys.destroy(unit, project_key(project), actor)
+        self._keys.destroy_project(unit, project, actor)
 
     def budget(self, project: str) -> list[dict[str, Any]]:
         """Return the project's allocations, in micro-rho and as epsilon."""

@@ -2,12 +2,13 @@
 
 import dataclasses
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal, cast, get_args
 
 from hvelv.kernel.errors import Invalid, Problem, _
+from hvelv.privacy.domain.steps import Transform, combined, transforms_from
 
 ColumnType = Literal["string", "integer", "decimal", "date", "boolean"]
 ColumnRole = Literal[
@@ -41,6 +42,7 @@ class Column:
     title: Mapping[str, str] = dataclasses.field(default_factory=dict)
     labels: tuple[Mapping[str, str], ...] = ()
     nullable: bool = True
+    transforms: tuple[Transform, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a declaration that no sensitivity could be computed from."""
@@ -105,6 +107,20 @@ class Schema:
         kept = tuple(column for column in self.columns if column.name in names and column.leaves)
         return Schema(self.table, kept, self.title)
 
+    def extracted(self, names: Collection[str], extra: Mapping[str, Sequence[Transform]]) -> "Schema":
+        """Return the public schema of an extract with `names`, after the steward's steps and then the `extra` ones.
+
+        Raises `Invalid` for steps that do not fit, and for extra steps on what is not among `names`.
+        """
+        from hvelv.privacy.domain.transforms import transformed
+
+        if unknown := len(set(extra) - set(names)):
+            message = _("Det er trinn for {count} variabler som ikke er blant de valgte.")
+            raise Invalid((Problem(message, self.table, params={"count": unknown}),))
+        wanted = (column for column in self.columns if column.name in names)
+        made = (transformed(column, combined(column.transforms, extra.get(column.name, ()))) for column in wanted)
+        return Schema(self.table, tuple(column for column in made if column is not None), self.title)
+
     @classmethod
     def from_declaration(cls, declaration: Mapping[str, Any]) -> "Schema":
         """Return the schema in a dataset's declaration (the JSON that is frozen with a version)."""
@@ -126,4 +142,5 @@ def _column(variable: Mapping[str, Any]) -> Column:
         unit=variable.get("unit"),
         title=dict(variable.get("title") or {}),
         nullable=bool(variable.get("nullable", True)),
+        transforms=transforms_from(variable.get("transforms") or []),
     )

@@ -22,12 +22,14 @@ from hvelv.privacy.domain.query import query_from
 from hvelv.privacy.domain.schema import Column, Schema
 from hvelv.privacy.service.desk import Desk
 from hvelv.privacy.service.extraction import Extract
+from hvelv.privacy.service.optouts import Asked
 from hvelv.privacy.service.releases import SourceVersion
 from tests.fakes import MemoryStore
 
 KEK = base64.urlsafe_b64encode(bytes(range(32))).decode()
 VERSION = "c0ffee"
 PROJECT, PERSON, DATASET, TABLE = "p-one", "kari", "ds-labs", "labs"
+ASKED, PURPOSE = Asked(DATASET, "h-labs"), "scientific_research"
 COLUMNS = ("sex", "age", "smoker", "day", "value", "test")
 
 
@@ -169,7 +171,7 @@ class World:
         source = a_source(self.folder / "source.parquet", some_rows() if rows is None else rows)
         target = self.folder / f"{project}.parquet"
         permitted = self.permits.permission(project, PERSON).table(TABLE)
-        seen = self.desk.optouts.look([DATASET])
+        seen = self.desk.optouts.look([ASKED], PURPOSE)
         made = self.desk.extraction.extract(project, permitted, labs_schema(), source, target, objections=seen)
         self.store.put_file(project, "labs.parquet", target)
         extract = Extract(

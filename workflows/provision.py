@@ -23,7 +23,7 @@ from hvelv.kernel.settings import Settings
 from hvelv.privacy.domain.schema import Schema
 from hvelv.privacy.service.extraction import Extract
 from hvelv.privacy.service.jobs import JobState
-from hvelv.privacy.service.optouts import Objections
+from hvelv.privacy.service.optouts import Asked, Objections
 from hvelv.requests.domain.permit import Permit, PermitState, PermittedDataset
 from hvelv.workflows.desk import Desk, as_manifest, code_version, opened, permitted_table
 
@@ -142,7 +142,8 @@ def provision_project(desk: Desk, job_id: str, scratch: Path) -> None:
     desk.jobs.started(job_id, steps=len(permit.datasets) + 1)
     with reporting(desk, job_id) as report:
         extracts: list[Extract] = []
-        objections = desk.privacy.optouts.look([entry.dataset for entry in permit.datasets])
+        asked = [Asked(entry.dataset, entry.holder) for entry in permit.datasets]
+        objections = desk.privacy.optouts.look(asked, permit.purpose)
         for number, entry in enumerate(permit.datasets):
             report.step(number, _("Lager uttrekk av datasettene"))
             extracts.append(extract(desk, permit, entry, scratch, objections))

@@ -67,7 +67,7 @@ def objector_blocks(order: ExtractOrder, cipher: PersonCipher) -> Blocks:
     """Return the blocks that those who objected have in this project."""
     if not order.objections:
         return NO_BLOCKS
-    stored = np.frombuffer(bytes.fromhex("".join(order.objections)), "<u8").reshape(-1, 2)
+    stored = np.frombuffer(order.objections, "<u8").reshape(-1, 2)
     return PersonCipher(order.objection_key).rekeyed(stored, cipher)
 
 
@@ -142,12 +142,3 @@ def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-class BlockEncryptor:
-    """The `Encryptor` of the register of objections."""
-
-    def hexes(self, key: bytes, numbers: Any) -> list[str]:
-        """Return a block in hex for each number."""
-        raw = PersonCipher(key).blocks(pa.array(numbers, pa.string())).tobytes()
-        return [raw[i : i + 16].hex() for i in range(0, len(raw), 16)]

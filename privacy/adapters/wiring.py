@@ -9,9 +9,10 @@ from hvelv.kernel.ids import IdSource
 from hvelv.kernel.objects import ObjectStore
 from hvelv.kernel.signing import Signer
 from hvelv.privacy.adapters.aggregate import StreamingAggregator
-from hvelv.privacy.adapters.extraction import BlockEncryptor, ParquetExtractor
+from hvelv.privacy.adapters.extraction import ParquetExtractor
 from hvelv.privacy.adapters.ledger import SqlLedger
 from hvelv.privacy.adapters.noise import OpenDPNoise
+from hvelv.privacy.adapters.objecting import BlockEncryptor
 from hvelv.privacy.adapters.reading import CachedExtracts
 from hvelv.privacy.adapters.rows import SqlExtracts, SqlJobs, SqlKeys, SqlOptOuts
 from hvelv.privacy.service.accounts import Accounts

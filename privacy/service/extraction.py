@@ -29,7 +29,7 @@ class ExtractOrder:
     where: tuple[Filter, ...]
     project_key: bytes = field(repr=False)
     objection_key: bytes = field(default=b"", repr=False)
-    objections: tuple[str, ...] = field(default=(), repr=False)
+    objections: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True)

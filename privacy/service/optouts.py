@@ -20,6 +20,7 @@ from hvelv.privacy.service.keys import Keys
 
 KEY_NAME = "opt-outs"
 EVERYTHING = "all"
+NOTHING = "nothing"  # the fingerprint of a look that found neither objection nor changed number
 MOST_ROWS = 1_000_000
 EARLIEST_ZONE = timedelta(hours=14)  # where the day begins first: an objection holds from its day on, anywhere
 
@@ -34,21 +35,33 @@ class Objection:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A dataset that a job reads, and who holds it."""
+
+    dataset: str
+    holder: str
+
+
+@dataclass(frozen=True)
 class Objections:
     """One look at the register, for all tables of one job. Neither key nor blocks are in its text form.
 
-    `held`: scope and block of each objection that holds, in order. `key`: empty without any.
+    `fingerprint`: a keyed digest of all that was seen, for comparing. `key`: the register's, empty where nothing is
+    held. `canonical`: 16 bytes of a number's block and 16 of the block that stands for it now, in order of the first.
     """
 
-    datasets: tuple[str, ...]
-    held: tuple[tuple[str, str], ...] = field(repr=False)
+    asked: tuple[Asked, ...]
+    purpose: str
+    fingerprint: str
     key: bytes = field(repr=False)
+    canonical: bytes = field(repr=False)
+    held: Mapping[str, bytes] = field(repr=False)
 
-    def against(self, dataset: str) -> tuple[str, ...]:
-        """Return the blocks of those who are in no extract of `dataset`. Raises `KeyError` for one not looked up."""
-        if dataset not in self.datasets:
+    def against(self, dataset: str) -> bytes:
+        """Return the 16-byte blocks, in order, of those who are in no extract of `dataset`. Raises `KeyError` for one not asked for."""
+        if dataset not in self.held:
             raise KeyError("the look at the register was not for this dataset")
-        return tuple(sorted({block for scope, block in self.held if scope in {EVERYTHING, dataset}}))
+        return self.held[dataset]
 
 
 class ObjectionRows(Protocol):
@@ -78,6 +91,10 @@ class Encryptor(Protocol):
         """Return a block in hex for each number."""
         ...
 
+    def fingerprint(self, key: bytes, parts: Sequence[bytes]) -> str:
+        """Return a digest of `parts` under the key, in hex."""
+        ...
+
 
 class OptOuts:
     """The register of objections."""
@@ -105,10 +122,10 @@ class OptOuts:
             unit.record(AuditEvent(actor, "opt-outs.imported", KEY_NAME, counts))
         return counts
 
-    def look(self, datasets: Sequence[str]) -> Objections:
-        """Return who is in no extract of `datasets` as of now. For the extractor alone."""
+    def look(self, asked: Sequence[Asked], purpose: str) -> Objections:
+        """Return who is in no extract of what is `asked` for, for a `purpose`, as of now. For the extractor alone."""
         with self._database.reading() as session:
-            return self._looked(session, tuple(datasets))
+            return self._looked(session, tuple(asked), purpose)
 
     def expect(self, session: Session, seen: Objections) -> None:
         """Raise `Unavailable` if the objections are others than was `seen`; let nobody add any before the transaction ends.
@@ -116,15 +133,25 @@ class OptOuts:
         Whoever publishes what was made with `seen` calls it in the transaction that publishes.
         """
         self._rows.hold_still(session)
-        if self._looked(session, seen.datasets).held != seen.held:
+        if self._looked(session, seen.asked, seen.purpose).fingerprint != seen.fingerprint:
             raise Unavailable(
                 _("Det er kommet nye reservasjoner; uttrekkene lages på nytt."), code="objections-changed"
             )
 
-    def _looked(self, session: Session, datasets: tuple[str, ...]) -> Objections:
+    def _looked(self, session: Session, asked: tuple[Asked, ...], purpose: str) -> Objections:
         today = (self._clock.now() + EARLIEST_ZONE).date()
-        held = tuple(self._rows.held(session, (EVERYTHING, *datasets), today))
-        return Objections(datasets, held, self._keys.opened_in(session, KEY_NAME) if held else b"")
+        found = self._rows.held(session, (EVERYTHING, *(one.dataset for one in asked)), today)
+        if not found:
+            return Objections(asked, purpose, NOTHING, b"", b"", {one.dataset: b"" for one in asked})
+        key = self._keys.opened_in(session, KEY_NAME)
+        held = {
+            one.dataset: b"".join(
+                sorted({bytes.fromhex(block) for scope, block in found if scope in {EVERYTHING, one.dataset}})
+            )
+            for one in asked
+        }
+        seen = [part for name in sorted(held) for part in (name.encode(), held[name])]
+        return Objections(asked, purpose, self._encryptor.fingerprint(key, seen), key, b"", held)
 
 
 def _checked(rows: Sequence[Mapping[str, Any]], scopes: Collection[str]) -> list[tuple[str, str, date]]:

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hvelv.kernel.errors import Refusal
-from hvelv.privacy.adapters.extraction import BlockEncryptor, ParquetExtractor
+from hvelv.privacy.adapters.extraction import ParquetExtractor
+from hvelv.privacy.adapters.objecting import BlockEncryptor
 from hvelv.privacy.adapters.pseudonyms import PersonCipher
 from hvelv.privacy.domain.identifiers import BadIdentifiers
 from hvelv.privacy.domain.query import filters_from
@@ -35,7 +36,7 @@ def extracted(rows, *, columns=COLUMNS, where=(), key=KEY, objectors=(), folder=
             where=filters_from(list(where)),
             project_key=key,
             objection_key=OBJECTION_KEY,
-            objections=tuple(blocks),
+            objections=bytes.fromhex("".join(blocks)),
         )
         made = ParquetExtractor().extract(order)
         table = pq.read_table(order.target)

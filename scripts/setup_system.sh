@@ -5,6 +5,8 @@ set -euo pipefail
 packages=(
     python3-venv      # the environment
     bubblewrap        # sandboxes
+    iproute2          # tests look at what listens (ss)
+    libatomic1        # the browser driver's own node
     util-linux        # setpriv
     git               # the tests look at what is committed
     ca-certificates

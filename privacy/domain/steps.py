@@ -120,7 +120,7 @@ class Coarsen(Closed):
 
 
 class HashCode(Closed):
-    """A code as 16 letters and digits that mean nothing outside the project, the same for the same code within it."""
+    """A code as 20 characters that mean nothing outside the project: the same for the same code within it."""
 
     kind: Literal["hash"] = "hash"
 

@@ -9,12 +9,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hvelv.kernel.clock import SetClock
+from hvelv.kernel.clock import Clock, SetClock
 from hvelv.kernel.database import Database, custodian
 from hvelv.kernel.errors import Denied
 from hvelv.kernel.ids import RandomIds
 from hvelv.kernel.signing import Signer
-from hvelv.privacy.adapters.kek import LocalKek
+from hvelv.privacy.adapters.keyring import LocalKeyring
 from hvelv.privacy.adapters.wiring import Surroundings, desk
 from hvelv.privacy.domain.permission import Permission, PermittedTable
 from hvelv.privacy.domain.plan import Plan, plan
@@ -201,6 +201,15 @@ class World:
             return [row.action for row in self.database.trail.rows(session)]
 
 
+def a_keyring(folder: Path, clock: Clock | None = None, **options: Any) -> LocalKeyring:
+    """Return a keyring in `folder`/secrets, whose key-encryption key is made if there is none."""
+    secrets = folder / "secrets"
+    secrets.mkdir(exist_ok=True)
+    if not (secrets / "kek").exists():
+        (secrets / "kek").write_text(KEK + "\n")
+    return LocalKeyring(secrets, clock or SetClock(), **options)
+
+
 def a_world(url: str, folder: Path, *, cap: int = 100_000, create: bool = True) -> World:
     """Return a custodian with an open account and nothing else."""
     clock = SetClock()
@@ -212,7 +221,7 @@ def a_world(url: str, folder: Path, *, cap: int = 100_000, create: bool = True) 
         database=database,
         store=store,
         signer=signer,
-        kek=LocalKek(KEK),
+        kek=a_keyring(folder, clock),
         permits=permits,
         versions=Versions(),
         clock=clock,
@@ -220,6 +229,8 @@ def a_world(url: str, folder: Path, *, cap: int = 100_000, create: bool = True) 
         cache=folder / "cache",
         delta=1e-6,
         code_version="test",
+        purposes=(PURPOSE, "statistics"),
+        holders=lambda: {ASKED.holder},
     )
     world = World(database, desk(around), signer, clock, store, folder, permits)
     if create:

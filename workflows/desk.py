@@ -28,7 +28,8 @@ from hvelv.kernel.secret import Secrets
 from hvelv.kernel.settings import Settings
 from hvelv.kernel.signing import Signer
 from hvelv.privacy.adapters import wiring
-from hvelv.privacy.adapters.kek import LocalKek
+from hvelv.privacy.adapters.custodians import key_custodian
+from hvelv.privacy.adapters.passes import room_passes
 from hvelv.privacy.domain.permission import Permission, PermittedTable
 from hvelv.privacy.domain.query import Filter
 from hvelv.privacy.domain.schema import Schema
@@ -36,8 +37,10 @@ from hvelv.privacy.service.desk import Desk as Privacy
 from hvelv.privacy.service.jobs import Jobs
 from hvelv.privacy.service.releases import SourceVersion
 from hvelv.requests.adapters.store_office import SqlPermitRows
+from hvelv.requests.domain.draft import Purpose
 from hvelv.requests.domain.permit import Permit, PermittedDataset
 from hvelv.requests.service.office import Office, ProjectOpener
+from hvelv.workflows.forms import Forms
 
 MICRO = 1_000_000
 
@@ -128,6 +131,7 @@ def desk(settings: Settings, objects: ObjectStore | None = None, *, clock: Clock
     clock, ids = clock or SystemClock(), RandomIds()
     secrets = Secrets(settings.secrets_dir("custodian"))
     database = custodian(settings.custodian_url, clock=clock)
+    passes = None if objects else room_passes(settings)
     objects = objects or store_of(settings)
     signer = Signer.load(secrets.path("signing.pem"))
     versions = VersionIndex(database, SqlVersionRows())
@@ -138,14 +142,18 @@ def desk(settings: Settings, objects: ObjectStore | None = None, *, clock: Clock
             database=database,
             store=objects,
             signer=signer,
-            kek=LocalKek(secrets.read("kek")),
+            kek=key_custodian(settings, clock),
             permits=permits,
             versions=Versions(versions),
             clock=clock,
             ids=ids,
             cache=home / "cache",
+            passes=passes,
+            work=home / "work",
             delta=settings.account_delta,
             code_version=code_version(),
+            purposes=tuple(Purpose),
+            holders=versions.holders,
         )
     )
     opener: ProjectOpener = privacy.projects
@@ -159,6 +167,7 @@ def desk(settings: Settings, objects: ObjectStore | None = None, *, clock: Clock
         clock=clock,
         ids=ids,
         quorum=settings.quorum,
+        retention_days=settings.retention_days,
     )
     vault = Vault(
         database,
@@ -166,6 +175,7 @@ def desk(settings: Settings, objects: ObjectStore | None = None, *, clock: Clock
         objects=objects,
         room=DiskRoom(home / "uploads", settings.upload_limit),
         reader=FileReader(),
+        forms=Forms(),
         accounts=privacy.accounts,
         clock=clock,
         default_cap=round(settings.account_rho * MICRO),

@@ -30,7 +30,7 @@ def _long() -> Column[str]:
 
 
 class KeyRow(CustodianRow, table=True):
-    """A wrapped key; empty once destroyed."""
+    """A wrapped key; empty once destroyed. `direct`: the key-encryption key that wrapped it itself, if one did."""
 
     __tablename__ = "privacy_key"
 
@@ -39,17 +39,7 @@ class KeyRow(CustodianRow, table=True):
     wrapped: str = Field(sa_column=_long())
     made_at: str
     destroyed_at: str | None = None
-
-
-class OptOutRow(CustodianRow, table=True):
-    """An objection: the person's block under the opt-out key, in hex, and what it is against."""
-
-    __tablename__ = "privacy_opt_out"
-
-    block: str = Field(primary_key=True, max_length=32)
-    scope: str = Field(primary_key=True)
-    since: str
-    added_at: str
+    direct: str | None = None
 
 
 class AccountRow(CustodianRow, table=True):
@@ -105,22 +95,39 @@ class ChargeRow(CustodianRow, table=True):
 
 
 class ExtractRow(CustodianRow, table=True):
-    """A published extract: immutable, known by its hash."""
+    """A published extract: immutable, known by its hash. `steps` is JSON, by column."""
 
-    __tablename__ = "privacy_extract"
+    __tablename__ = "privacy_extracted"
+
+    project: str = Field(primary_key=True)
+    table_name: str = Field(primary_key=True)
+    generation: int = Field(primary_key=True)
+    permit_version: int
+    dataset: str
+    bucket: str
+    sha256: str
+    steps: str = Field(sa_column=_long())
+    objections: str
+    fingerprint: str
+    code_version: str
+    published_at: str
+    withdrawn_at: str | None = None
+
+
+class ExtractPartRow(CustodianRow, table=True):
+    """One file of a published extract."""
+
+    __tablename__ = "privacy_extract_part"
     __table_args__ = (CheckConstraint("row_count >= 0 AND person_count >= 0", name="counts"),)
 
     project: str = Field(primary_key=True)
     table_name: str = Field(primary_key=True)
-    permit_version: int = Field(primary_key=True)
-    dataset: str
-    bucket: str
+    generation: int = Field(primary_key=True)
+    number: int = Field(primary_key=True)
     object_name: str
     sha256: str
     row_count: int = Field(sa_column=_amount())
     person_count: int = Field(sa_column=_amount())
-    code_version: str
-    published_at: str
 
 
 class JobRow(CustodianRow, table=True):

@@ -1,5 +1,6 @@
 """Puts the services together with their adapters: the one place where that is chosen for privacy."""
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,19 +11,28 @@ from hvelv.kernel.objects import ObjectStore
 from hvelv.kernel.signing import Signer
 from hvelv.privacy.adapters.aggregate import StreamingAggregator
 from hvelv.privacy.adapters.extraction import ParquetExtractor
+from hvelv.privacy.adapters.key_rows import SqlDestructions, SqlKeys
 from hvelv.privacy.adapters.ledger import SqlLedger
 from hvelv.privacy.adapters.noise import OpenDPNoise
-from hvelv.privacy.adapters.objecting import BlockEncryptor
+from hvelv.privacy.adapters.objecting import Buffers
 from hvelv.privacy.adapters.reading import CachedExtracts
-from hvelv.privacy.adapters.rows import SqlExtracts, SqlJobs, SqlKeys, SqlOptOuts
+from hvelv.privacy.adapters.rows import SqlExtracts, SqlJobs
+from hvelv.privacy.adapters.store_optouts import SqlCanonical, SqlOptOuts
+from hvelv.privacy.adapters.store_rooms import SqlRooms
+from hvelv.privacy.adapters.traces import DiskTraces
 from hvelv.privacy.service.accounts import Accounts
+from hvelv.privacy.service.canonical import CanonicalPersons
+from hvelv.privacy.service.credentials import PassMaker, RoomCredentials
+from hvelv.privacy.service.custody import KeyCustodian
 from hvelv.privacy.service.desk import Desk
+from hvelv.privacy.service.destructions import Destructions
 from hvelv.privacy.service.extraction import Extraction, ExtractRegistry
 from hvelv.privacy.service.jobs import Jobs
-from hvelv.privacy.service.keys import KeyCustodian, Keys
+from hvelv.privacy.service.keys import Keys
 from hvelv.privacy.service.optouts import OptOuts
 from hvelv.privacy.service.projects import ProjectPrivacy
 from hvelv.privacy.service.releases import Engine, PermitCheck, Releases, VersionSource
+from hvelv.privacy.service.rooms import Rooms
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,10 @@ class Surroundings:
     cache: Path
     delta: float
     code_version: str
+    purposes: Collection[str] = ()  # that can be objected to
+    holders: Callable[[], Collection[str]] = tuple
+    passes: PassMaker | None = None  # where the store makes short-lived credentials
+    work: Path | None = None  # where extracts are made
 
 
 def desk(around: Surroundings, *, ledger: SqlLedger | None = None) -> Desk:
@@ -47,19 +61,27 @@ def desk(around: Surroundings, *, ledger: SqlLedger | None = None) -> Desk:
     database, clock = around.database, around.clock
     noise = OpenDPNoise()
     keys = Keys(database, SqlKeys(), around.kek, clock)
-    optouts = OptOuts(database, SqlOptOuts(), keys, BlockEncryptor(), clock)
+    optouts = OptOuts(
+        database, SqlOptOuts(), keys, Buffers(), clock, purposes=around.purposes, holders=around.holders
+    )
     accounts = Accounts(database, ledger or SqlLedger(), clock, around.ids)
     extracts = ExtractRegistry(database, SqlExtracts(), CachedExtracts(around.store, around.cache), optouts)
     jobs = Jobs(database, SqlJobs(), clock)
+    traces = DiskTraces((around.cache, *([around.work] if around.work else [])))
+    rooms = Rooms(database, SqlRooms(), store=around.store, traces=traces, keys=keys, clock=clock)
     engine = Engine(StreamingAggregator(), noise, around.signer, around.delta, around.code_version)
     return Desk(
         accounts=accounts,
         keys=keys,
+        destructions=Destructions(database, SqlDestructions(), around.kek, around.signer, clock),
         optouts=optouts,
+        canonical=CanonicalPersons(database, SqlCanonical(), keys, Buffers(), clock),
         extraction=Extraction(keys, ParquetExtractor()),
         extracts=extracts,
         jobs=jobs,
-        projects=ProjectPrivacy(keys, accounts, extracts, jobs, noise=noise, delta=around.delta),
+        rooms=rooms,
+        credentials=RoomCredentials(database, around.permits, around.passes, clock),
+        projects=ProjectPrivacy(keys, accounts, extracts, jobs, rooms, noise=noise, delta=around.delta),
         releases=Releases(accounts, around.permits, around.versions, extracts, engine=engine, clock=clock),
         permits=around.permits,
         versions=around.versions,

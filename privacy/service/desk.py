@@ -3,12 +3,17 @@
 from dataclasses import dataclass
 
 from hvelv.privacy.service.accounts import Accounts
-from hvelv.privacy.service.extraction import Extraction, ExtractRegistry
+from hvelv.privacy.service.canonical import CanonicalPersons
+from hvelv.privacy.service.credentials import RoomCredentials
+from hvelv.privacy.service.destructions import Destructions
+from hvelv.privacy.service.extraction import Extraction
+from hvelv.privacy.service.extracts import ExtractRegistry
 from hvelv.privacy.service.jobs import Jobs
 from hvelv.privacy.service.keys import Keys
 from hvelv.privacy.service.optouts import OptOuts
 from hvelv.privacy.service.projects import ProjectPrivacy
 from hvelv.privacy.service.releases import PermitCheck, Releases, VersionSource
+from hvelv.privacy.service.rooms import Rooms
 
 
 @dataclass(frozen=True)
@@ -17,10 +22,14 @@ class Desk:
 
     accounts: Accounts
     keys: Keys
+    destructions: Destructions
     optouts: OptOuts
+    canonical: CanonicalPersons
     extraction: Extraction
     extracts: ExtractRegistry
     jobs: Jobs
+    rooms: Rooms
+    credentials: RoomCredentials
     projects: ProjectPrivacy
     releases: Releases
     permits: PermitCheck

@@ -1,9 +1,11 @@
 """Keys: 32 random bytes for each purpose, kept only wrapped by a key that is kept elsewhere.
 
-Nothing is derived from a master key, so destroying the wrapped key destroys the way back from a project's pseudonyms.
+Nothing is derived from a master key. A project's keys are wrapped by a *wrapping key of that project's own*, which the
+`KeyCustodian` holds and the database never sees: when it is gone, every wrapped copy is dead, also those in backups.
 """
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -14,6 +16,7 @@ from hvelv.kernel.audit import AuditEvent
 from hvelv.kernel.clock import Clock
 from hvelv.kernel.database import Database, Transaction
 from hvelv.kernel.errors import NotPossible, _
+from hvelv.privacy.service.custody import KeyCustodian
 
 KEY_BYTES = 32
 VERSION = 1
@@ -29,16 +32,19 @@ class ProjectKeys:
     codes: bytes = field(repr=False)
 
 
-class KeyCustodian(Protocol):
-    """Whoever holds the key that wraps keys: a file, a hardware module, a service."""
+@dataclass(frozen=True)
+class KeptKey:
+    """A key's row. `wrapped` is empty once it is destroyed.
 
-    def wrap(self, key: bytes, context: str) -> bytes:
-        """Return `key` encrypted and bound to `context`."""
-        ...
+    `direct`: the fingerprint of the key-encryption key that wrapped it itself, in the manner of the first version.
+    """
 
-    def unwrap(self, wrapped: bytes, context: str) -> bytes:
-        """Return the key. Raises `NotPossible` if it was wrapped by another key or for another context."""
-        ...
+    name: str
+    version: int
+    wrapped: bytes = field(repr=False)
+    made: datetime
+    destroyed: datetime | None = None
+    direct: str = ""
 
 
 class KeyRows(Protocol):
@@ -48,28 +54,42 @@ class KeyRows(Protocol):
         """Keep a wrapped key unless the name has one. Says whether it was kept."""
         ...
 
-    def find(self, session: Session, name: str) -> tuple[int, bytes] | None:
-        """Return the version and the wrapped key; None where there is none, or it was destroyed."""
+    def find(self, session: Session, name: str) -> KeptKey | None:
+        """Return the key's row, also of a destroyed one; None where there never was one."""
         ...
 
-    def known(self, session: Session, name: str) -> bool:
-        """Say whether there is, or ever was, a key called `name`."""
+    def all(self, session: Session) -> list[KeptKey]:
+        """Return every row, by name."""
         ...
 
-    def erase(self, session: Session, name: str, at: datetime) -> bool:
+    def rewrap(self, session: Session, before: KeptKey, wrapped: bytes, direct: str) -> bool:
+        """Put `wrapped` in the place of what `before` holds. Says whether it still held it."""
+        ...
+
+    def erase(self, session: Session, kept: KeptKey, at: datetime, direct: str) -> bool:
         """Overwrite the wrapped key and keep the mark that there was one. Says whether there was."""
+        ...
+
+    def begin_destruction(self, session: Session, group: str, actor: str, reason: str, at: datetime) -> bool:
+        """Write down that the group's keys are being destroyed. Says whether that was news."""
+        ...
+
+    def is_destroyed(self, session: Session, group: str) -> bool:
+        """Say whether the group's keys are destroyed, or being so."""
         ...
 
 
 class Keys:
-    """Makes, opens and destroys keys. The names: `project:<id>`, `project:<id>:dates`, `project:<id>:codes`, `opt-outs`."""
+    """Makes and opens keys. The names: `project:<id>`, `project:<id>:dates`, `project:<id>:codes`, `opt-outs`."""
 
     def __init__(self, database: Database, rows: KeyRows, custodian: KeyCustodian, clock: Clock) -> None:
         self._database, self._rows, self._custodian, self._clock = database, rows, custodian, clock
 
     def ensure(self, unit: Transaction, name: str, actor: str) -> None:
         """Make the key called `name` if there never was one. In the caller's transaction."""
-        wrapped = self._custodian.wrap(secrets.token_bytes(KEY_BYTES), _context(name, VERSION))
+        if self._rows.find(unit.session, name) or self._rows.is_destroyed(unit.session, group_of(name)):
+            return
+        wrapped = self._custodian.wrap(group_of(name), secrets.token_bytes(KEY_BYTES), context_of(name, VERSION))
         if self._rows.add(unit.session, name, VERSION, wrapped, self._clock.now()):
             unit.record(AuditEvent(actor, "key.made", name, {"version": VERSION}))
 
@@ -79,43 +99,76 @@ class Keys:
             self.ensure(unit, name, actor)
 
     def project(self, project: str) -> ProjectKeys:
-        """Return the project's keys. Raises `NotPossible` where there are none any more.
+        """Return the project's keys. Raises `NotPossible` where there are none any more, `Unavailable`.
 
         A project from before there were keys for dates and codes gets them now.
         """
         names = project_names(project)
         with self._database.reading() as session:
-            persons = self.opened_in(session, names[0])
-            found = [self._rows.known(session, name) for name in names]
-        if not all(found):
+            whole = all(self._rows.find(session, name) for name in names)
+        if not whole:
             with self._database.transaction() as unit:
-                self.opened_in(unit.session, names[0])  # a key that was destroyed meanwhile gets no new sisters
+                self.opened_in(unit.session, names[0])  # a key that is gone, or never was, gets no sisters
                 self.ensure_project(unit, project, CUSTODIAN)
         with self._database.reading() as session:
-            return ProjectKeys(persons, *(self.opened_in(session, name) for name in names[1:]))
+            return ProjectKeys(*(self.opened_in(session, name) for name in names))
 
     def opened(self, name: str) -> bytes:
-        """Return the key. Raises `NotPossible` where there is none any more."""
+        """Return the key. Raises `NotPossible` where there is none any more, `Unavailable`."""
         with self._database.reading() as session:
             return self.opened_in(session, name)
 
     def opened_in(self, session: Session, name: str) -> bytes:
-        """Return the key as the session sees it. Raises `NotPossible` where there is none any more."""
+        """Return the key as the session sees it. Raises like `opened`."""
         found = self._rows.find(session, name)
-        if found is None:
+        if found is None or not found.wrapped or self._rows.is_destroyed(session, group_of(name)):
             raise NotPossible(_("Nøkkelen finnes ikke eller er slettet."), code="no-key")
-        version, wrapped = found
-        return self._custodian.unwrap(wrapped, _context(name, version))
+        return self._custodian.unwrap(group_of(name), found.wrapped, context_of(name, found.version))
 
-    def destroy_project(self, unit: Transaction, project: str, actor: str) -> None:
-        """Destroy the project's keys, in the caller's transaction. Cannot be undone."""
+    def destroy_project(self, unit: Transaction, project: str, actor: str, reason: str = "") -> None:
+        """Destroy the project's keys, in the caller's transaction. Cannot be undone.
+
+        With the commit the wrapped keys are gone from the database and nobody opens them. `Destructions.finish` then
+        destroys the wrapping key with all its copies, and signs the certificate.
+        """
+        group, now = project_key(project), self._clock.now()
+        erased = 0
         for name in project_names(project):
-            self.destroy(unit, name, actor)
+            if kept := self._rows.find(unit.session, name):
+                direct = self._custodian.wrapped_directly(kept.wrapped) or kept.direct
+                erased += self._rows.erase(unit.session, kept, now, direct)
+        if erased and self._rows.begin_destruction(unit.session, group, actor, reason, now):
+            unit.record(AuditEvent(actor, "key.destroying", group, {"keys": erased}))
 
-    def destroy(self, unit: Transaction, name: str, actor: str) -> None:
-        """Destroy the key: its pseudonyms can never again be led back. Backups must forget it too."""
-        if self._rows.erase(unit.session, name, self._clock.now()):
-            unit.record(AuditEvent(actor, "key.destroyed", name))
+    def listed(self) -> Sequence[KeptKey]:
+        """Return every key there is or was, by name."""
+        with self._database.reading() as session:
+            return self._rows.all(session)
+
+    def rotate(self, actor: str) -> int:
+        """Renew what wraps the wrapping keys, and return how many keys were wrapped anew. Works while others use keys.
+
+        Stopped at any moment, every key still opens, and rotating again finishes it. Raises `Unavailable`.
+        """
+        self._custodian.begin_rotation()
+        moved = 0
+        with self._database.transaction() as unit:
+            for kept in self._rows.all(unit.session):
+                moved += self._wrapped_anew(unit.session, kept)
+        self._custodian.finish_rotation()
+        with self._database.transaction() as unit:
+            detail = {"by": self._custodian.state(), "keys": moved}
+            unit.record(AuditEvent(actor, "keys.rotated", self._custodian.kind, detail))
+        return moved
+
+    def _wrapped_anew(self, session: Session, kept: KeptKey) -> bool:
+        group = group_of(kept.name)
+        if not kept.wrapped or not self._custodian.is_outdated(group, kept.wrapped):
+            return False
+        context = context_of(kept.name, kept.version)
+        key = self._custodian.unwrap(group, kept.wrapped, context)
+        direct = self._custodian.wrapped_directly(kept.wrapped) or kept.direct
+        return self._rows.rewrap(session, kept, self._custodian.wrap(group, key, context), direct)
 
 
 def project_key(project: str) -> str:
@@ -131,5 +184,12 @@ def project_names(project: str) -> tuple[str, str, str]:
     return persons, f"{persons}:dates", f"{persons}:codes"
 
 
-def _context(name: str, version: int) -> str:
+def group_of(name: str) -> str:
+    """Return which wrapping key a key is under: a project's keys share one, another key has its own."""
+    kind, _colon, rest = name.partition(":")
+    return f"{kind}:{rest.partition(':')[0]}" if rest else name
+
+
+def context_of(name: str, version: int) -> str:
+    """Return what a wrapped key is bound to: project, purpose and version."""
     return f"hvelv key {name} version {version}"

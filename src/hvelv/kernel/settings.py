@@ -39,11 +39,30 @@ class Settings(BaseSettings):
     store_secure: bool = Field(False, description="Whether `store_endpoint` is reached by HTTPS.")
     store_access_key: str = Field("", description="Access key for `store_endpoint`; the embedded store makes its own.")
     store_secret_key: str = Field("", description="Secret key for `store_endpoint`.", repr=False)
+    store_role: str = Field(
+        "",
+        description="ARN of the role that the custodian takes on at `store_endpoint` to make short-lived credentials for a project's room; empty: none are made. The embedded store has its own.",
+    )
     registry_database: str = Field(
         "", description="URL of the registry's database; empty is SQLite in the data folder.", repr=False
     )
     custodian_database: str = Field(
         "", description="URL of the custodian's database; empty is SQLite in the data folder.", repr=False
+    )
+    key_copies: tuple[Path, ...] = Field(
+        (),
+        description="Folders that hold a copy of the sealed keyring, as a JSON list. The custodian keeps them current, and rewrites them when a project's key is destroyed. Make no other copies.",
+    )
+    vault_address: str = Field(
+        "",
+        description="URL of a HashiCorp Vault or OpenBao server whose transit engine holds the keys instead of the keyring; empty is the keyring.",
+    )
+    vault_mount: str = Field("transit", description="Where the transit engine is mounted.")
+    vault_token_file: Path | None = Field(
+        None, description="File with the token for the server; empty is `vault_token` in the custodian's secrets."
+    )
+    vault_ca_file: Path | None = Field(
+        None, description="Certificates that the server's is checked against; empty is the machine's own."
     )
     session_environment: Path = Field(
         Path("build/session-env"), description="The Python environment that sessions see, made by `make session-env`."
@@ -70,6 +89,12 @@ class Settings(BaseSettings):
         2.0, description="Privacy budget (zCDP rho) of a dataset's account when the steward sets none."
     )
     account_delta: float = Field(1e-6, description="The delta at which privacy loss is shown to people as epsilon.")
+    retention_days: int = Field(
+        0,
+        ge=0,
+        le=36_500,
+        description="Days after a permit's end for which its project's key and sealed extracts are kept, as written in each new permit. 0 destroys both at once.",
+    )
     link_seconds: int = Field(300, description="Seconds that a download link for a bundle lives.")
     locale: str = Field("nb", description="Language for those who have not chosen one: nb or en.")
 

@@ -76,7 +76,21 @@ def view(settings: Settings, domain: str) -> list[str]:
     words += [*_parents(settings.public_key), "--ro-bind-try", str(settings.public_key), str(settings.public_key)]
     for folder in _database_folders(settings, domain):
         words += _bound(folder, writable=True)
+    if domain == CUSTODIAN:
+        words += _key_places(settings)
     return [*words, "--chdir", "/"]
+
+
+def _key_places(settings: Settings) -> list[str]:
+    """Return arguments for folders with copies of the keyring and files for the key service that lie outside."""
+    files = [file for file in (settings.vault_token_file, settings.vault_ca_file) if file is not None]
+    places = [(folder, True) for folder in settings.key_copies] + [(file, False) for file in files]
+    outside = [(place.absolute(), writable) for place, writable in places if not place.is_relative_to(settings.root)]
+    return [
+        word
+        for place, writable in outside
+        for word in (*_parents(place), "--bind-try" if writable else "--ro-bind-try", str(place), str(place))
+    ]
 
 
 def _cover(root: Path) -> Path:

@@ -15,7 +15,7 @@ from hvelv.kernel.serving import serve as serve_doors
 from hvelv.kernel.settings import Settings
 from hvelv.kernel.web import Actor, answer_refusals
 from hvelv.operation import tables
-from hvelv.privacy.pages import lab_api, projects_api
+from hvelv.privacy.pages import lab_api, optouts_api, projects_api
 from hvelv.requests.pages import office_api
 from hvelv.workflows.desk import Desk, desk
 
@@ -54,7 +54,14 @@ def portal_door(made: Desk) -> FastAPI:
         yield
         task.cancel()
 
-    routers = (vault_api.router, office_api.portal_router, projects_api.router, exports_api.portal_router, _audit(made))
+    routers = (
+        vault_api.router,
+        office_api.portal_router,
+        projects_api.router,
+        optouts_api.router,
+        exports_api.portal_router,
+        _audit(made),
+    )
     return door(made, routers, lifespan)
 
 
@@ -101,6 +108,8 @@ async def _look_after(made: Desk) -> None:
         for name, chore in (
             ("export checks", lambda: made.exports.resume(before=started)),
             ("expired permits", lambda: made.office.expire(made.clock.now())),
+            ("rooms of ended projects", made.privacy.rooms.look_after),
+            ("keys to be destroyed", made.privacy.destructions.finish),
         ):
             try:
                 await asyncio.to_thread(chore)
@@ -113,7 +122,7 @@ def serve(settings: Settings) -> None:
     """Run both doors until asked to stop."""
     tables.load()
     made = desk(settings)
-    for bucket in ("vault", "rooms", "bundles"):
+    for bucket in ("vault", "rooms", "sealed", "bundles"):
         made.objects.ensure_bucket(bucket)
     try:
         serve_doors(

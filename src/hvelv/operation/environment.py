@@ -1,5 +1,6 @@
 """The environment that a process is started with: its own settings, no others' secrets, and nothing that calls home."""
 
+import json
 import os
 import sys
 from collections.abc import Mapping
@@ -61,4 +62,6 @@ def settings_environment(settings: Settings, domain: str) -> dict[str, str]:
 def _text(value: object) -> str:
     if isinstance(value, Path):
         return str(value.absolute())
+    if isinstance(value, tuple):
+        return json.dumps([_text(one) for one in value])
     return str(value).lower() if isinstance(value, bool) else str(value)

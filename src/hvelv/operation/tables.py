@@ -10,6 +10,9 @@ MODULES = (
     "hvelv.requests.adapters.store_office",
     "hvelv.requests.adapters.store_projects",
     "hvelv.privacy.adapters.store",
+    "hvelv.privacy.adapters.store_rooms",
+    "hvelv.privacy.adapters.store_keys",
+    "hvelv.privacy.adapters.store_optouts",
     "hvelv.enclave.adapters.export_store",
     "hvelv.portal.sessions",
 )

@@ -53,6 +53,7 @@ class Declaration:
     person_unique: bool
     format: Format
     variables: tuple[Variable, ...]
+    review_before_release: bool = False
 
     @property
     def person_id(self) -> Variable:
@@ -69,7 +70,11 @@ class Declaration:
         return next((v for v in self.variables if v.name == name), None)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the JSON form, every key present; `read` of it gives an equal declaration."""
+        """Return the JSON form; `read` of it gives an equal declaration.
+
+        `review_before_release`, and a variable's `transforms`, are there when they say something: what was declared
+        before there were such fields keeps its hash.
+        """
         return {
             "title": self.title.as_dict(),
             "description": self.description.as_dict(),
@@ -78,7 +83,7 @@ class Declaration:
             "person_unique": self.person_unique,
             "format": self.format.as_dict(),
             "variables": [v.as_dict() for v in self.variables],
-        }
+        } | ({"review_before_release": True} if self.review_before_release else {})
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> "Declaration":

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from hvelv.catalog.domain.declaration import Declaration, Encoding, FileKind, Format
+from hvelv.catalog.domain.forms import MOST_STEPS, steps_from
 from hvelv.catalog.domain.variable import Category, Code, CodeList, Variable
 from hvelv.catalog.domain.words import NUMERIC, Text, ValueType, VariableRole, is_name
 from hvelv.kernel.errors import Invalid, Problem, _
@@ -15,9 +16,13 @@ MOST_CATEGORIES = 5000
 MOST_KEYWORDS = 50
 MOST_DECIMALS = 1e12  # bounds beyond this in steps of `step` are not summed exactly
 DELIMITERS = (",", ";", "\t", "|")
-TOP = frozenset({"title", "description", "table", "keywords", "person_unique", "format", "variables"})
+TOP = frozenset(
+    {"title", "description", "table", "keywords", "person_unique", "format", "variables", "review_before_release"}
+)
 FORMAT = frozenset({"kind", "delimiter", "encoding", "decimal"})
-VARIABLE = frozenset({"name", "title", "role", "type", "unit", "low", "high", "step", "categories", "nullable"})
+VARIABLE = frozenset(
+    {"name", "title", "role", "type", "unit", "low", "high", "step", "categories", "nullable", "transforms"}
+)
 E = TypeVar("E", FileKind, Encoding, VariableRole, ValueType)
 
 
@@ -148,13 +153,18 @@ def _variable(r: _Reading, entry: Any, field: str) -> Variable | None:
     low, high, step = _bounds(r, data, field, kind)
     codes = _categories(r, data.get("categories"), f"{field}.categories", kind)
     nullable = r.flag(data.get("nullable", False), f"{field}.nullable")
+    steps = steps_from(data.get("transforms", []))
+    if steps is None:
+        r.wrong(_("Trinnene er en liste av høyst {most} objekter med «kind»."), f"{field}.transforms", most=MOST_STEPS)
     if role is VariableRole.PERSON_ID and (kind is not ValueType.STRING or nullable or codes):
         r.wrong(_("Personnummeret er en tekst uten kodeverk og kan ikke mangle."), f"{field}.type")
     if role is VariableRole.DATE and kind not in {ValueType.DATE, None}:
         r.wrong(_("En variabel med rollen dato må ha typen dato."), f"{field}.type")
     if role is None or kind is None or not is_name(name):
         return None
-    return Variable(str(name), title, role, kind, str(unit) if unit else None, low, high, step, codes, nullable)
+    return Variable(
+        str(name), title, role, kind, str(unit) if unit else None, low, high, step, codes, nullable, steps or ()
+    )
 
 
 def _variables(r: _Reading, value: Any) -> tuple[Variable, ...]:
@@ -192,8 +202,9 @@ def declared(document: Mapping[str, Any]) -> Declaration:
         r.wrong(_("Stikkord er en liste av høyst {most} korte tekster."), "keywords", most=MOST_KEYWORDS)
         keywords = []
     unique = r.flag(data.get("person_unique", False), "person_unique")
+    review = r.flag(data.get("review_before_release", False), "review_before_release")
     written = _format(r, data.get("format", {}))
     variables = _variables(r, data.get("variables"))
     if r.problems:
         raise Invalid(tuple(r.problems), _("Beskrivelsen av tabellen må rettes."))
-    return Declaration(title, description, str(table), tuple(keywords), unique, written, variables)
+    return Declaration(title, description, str(table), tuple(keywords), unique, written, variables, review)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from hvelv.catalog.domain.forms import Step, as_documents
 from hvelv.catalog.domain.words import IDENTIFYING, Text, ValueType, VariableRole
 
 Code = str | int
@@ -34,7 +35,10 @@ class CodeList:
 
 @dataclass(frozen=True)
 class Variable:
-    """One column. `low`, `high` and `step` are in `unit`; sums are exact in whole steps."""
+    """One column. `low`, `high` and `step` are in `unit`; sums are exact in whole steps.
+
+    `transforms` are the steps that it leaves through, the least coarse form that the steward hands out.
+    """
 
     name: str
     title: Text
@@ -46,6 +50,7 @@ class Variable:
     step: float | None = None
     code_list: CodeList | None = None
     nullable: bool = False
+    transforms: tuple[Step, ...] = ()
 
     @property
     def identifying(self) -> bool:
@@ -58,7 +63,7 @@ class Variable:
         return self.code_list.categories if self.code_list else ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the form of declarations."""
+        """Return the form of declarations. Without steps it is the form that there was before steps: so are hashes."""
         return {
             "name": self.name,
             "title": self.title.as_dict(),
@@ -70,4 +75,4 @@ class Variable:
             "step": self.step,
             "categories": [c.as_dict() for c in self.categories] if self.code_list else None,
             "nullable": self.nullable,
-        }
+        } | ({"transforms": as_documents(self.transforms)} if self.transforms else {})

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from sqlmodel import Session
 
 from hvelv.catalog.domain.declaration import Declaration
+from hvelv.catalog.domain.forms import FormCheck
 from hvelv.catalog.domain.uploads import Checked, Published, Uploaded
 from hvelv.kernel.audit import AuditEvent
 from hvelv.kernel.canonical import canonical, digest
@@ -121,6 +122,11 @@ class VersionIndex:
             raise NotFound(_("Versjonen av datasettet finnes ikke i hvelvet."))
         return found
 
+    def holders(self) -> frozenset[HolderId]:
+        """Return everyone whose data are in the vault."""
+        with self._database.reading() as session:
+            return self._rows.all_holders(session)
+
 
 class Vault:
     """The custodian's door for data coming in."""
@@ -133,6 +139,7 @@ class Vault:
         objects: ObjectStore,
         room: WaitingRoom,
         reader: Reader,
+        forms: FormCheck,
         accounts: AccountOpener,
         clock: Clock,
         default_cap: int,
@@ -142,6 +149,7 @@ class Vault:
         self._objects = objects
         self._room = room
         self._reader = reader
+        self._forms = forms
         self._accounts = accounts
         self._clock = clock
         self._default_cap = default_cap  # micro-rho of an account for which the steward names no cap
@@ -156,7 +164,7 @@ class Vault:
 
     def check(self, actor: str, upload: str, document: Mapping[str, Any]) -> Checked:
         """Read the file by the declaration. Raises `Invalid` when the declaration itself is wrong."""
-        declaration = Declaration.read(document)
+        declaration = self._declared(document)
         path, _sha = self._room.held(actor, upload)
         return self._reader.read(path, declaration)
 
@@ -174,7 +182,7 @@ class Vault:
 
         Raises `Invalid` with the file's problems, `Denied` when the dataset is another holder's.
         """
-        declaration = Declaration.read(document)
+        declaration = self._declared(document)
         with self._database.reading() as session:
             self._is_theirs(session, dataset, holder)
         if (known := self._published_before(actor, upload, dataset)) is not None:
@@ -208,6 +216,12 @@ class Vault:
     def discard(self, actor: str, upload: str) -> None:
         """Remove an upload."""
         self._room.discard(actor, upload)
+
+    def _declared(self, document: Mapping[str, Any]) -> Declaration:
+        """Return the declaration, whose steps were held against its variables. Raises `Invalid`."""
+        declaration = Declaration.read(document)
+        self._forms.check(declaration.as_dict())
+        return declaration
 
     def _is_theirs(self, session: Session, dataset: DatasetId, holder: HolderId) -> None:
         if self._rows.holders(session, dataset) - {holder}:

@@ -142,5 +142,13 @@ def _column(variable: Mapping[str, Any]) -> Column:
         unit=variable.get("unit"),
         title=dict(variable.get("title") or {}),
         nullable=bool(variable.get("nullable", True)),
-        transforms=transforms_from(variable.get("transforms") or []),
+        transforms=_steps(variable),
     )
+
+
+def _steps(variable: Mapping[str, Any]) -> tuple[Transform, ...]:
+    try:
+        return transforms_from(variable.get("transforms") or [])
+    except Invalid as refusal:
+        places = (dataclasses.replace(p, field=f"{variable['name']}.transforms.{p.field}") for p in refusal.problems)
+        raise Invalid(tuple(places), refusal.message) from None

@@ -15,7 +15,7 @@ from hvelv.catalog.pages import vault_api
 from hvelv.catalog.service.vault import Vault, VersionIndex
 from hvelv.kernel.clock import SetClock
 from hvelv.kernel.database import Database, custodian
-from hvelv.kernel.errors import Denied, Invalid, NotFound, NotPossible, Unavailable
+from hvelv.kernel.errors import Denied, Invalid, NotFound, NotPossible, Problem, Unavailable
 from hvelv.kernel.web import answer_refusals
 from tests.builders_catalog import NUMBERS, Caller, a_declaration_document, a_file, a_row
 from tests.fakes import MemoryStore
@@ -35,6 +35,17 @@ class Accounts:
         self.opened.append((dataset, cap))
 
 
+class Forms:
+    """A form check that refuses when told to."""
+
+    def __init__(self) -> None:
+        self.refuses = False
+
+    def check(self, declaration: Any) -> None:
+        if self.refuses:
+            raise Invalid((Problem("passer ikke", "age"),))
+
+
 @dataclass
 class Custody:
     vault: Vault
@@ -43,6 +54,7 @@ class Custody:
     objects: MemoryStore
     folder: Path
     accounts: Accounts
+    forms: Forms
     clock: SetClock = field(default_factory=SetClock)
 
     def upload(self, content: bytes = CLEAN, upload: str = "u-0001", actor: str = "stine") -> str:
@@ -63,7 +75,7 @@ class Custody:
 def custody(tmp_path: Path) -> Iterator[Custody]:
     database = custodian(f"sqlite:///{tmp_path}/custodian.sqlite")
     database.create_all()
-    objects, accounts, clock = MemoryStore(), Accounts(), SetClock()
+    objects, accounts, forms, clock = MemoryStore(), Accounts(), Forms(), SetClock()
     folder = tmp_path / "uploads"
     vault = Vault(
         database,
@@ -71,11 +83,12 @@ def custody(tmp_path: Path) -> Iterator[Custody]:
         objects=objects,
         room=DiskRoom(folder, LIMIT),
         reader=FileReader(),
+        forms=forms,
         accounts=accounts,
         clock=clock,
         default_cap=2_000_000,
     )
-    yield Custody(vault, VersionIndex(database, SqlVersionRows()), database, objects, folder, accounts, clock)
+    yield Custody(vault, VersionIndex(database, SqlVersionRows()), database, objects, folder, accounts, forms, clock)
     database.close()
 
 
@@ -91,6 +104,18 @@ def test_a_published_file_is_in_the_vault_and_no_longer_in_the_waiting_room(cust
     assert custody.left() == []
     assert custody.accounts.opened == [("d-1", 2_000_000)]
     assert custody.events() == ["dataset.stored"]
+
+
+def test_steps_that_do_not_fit_their_variable_are_refused_before_the_file_is_read(custody: Custody) -> None:
+    custody.forms.refuses = True
+    upload = custody.upload()
+
+    with pytest.raises(Invalid):
+        custody.vault.check("stine", upload, a_declaration_document())
+    with pytest.raises(Invalid):
+        custody.vault.publish("stine", upload, "d-1", a_declaration_document(), None, holder="h-lab")
+
+    assert (custody.objects.objects, custody.events()) == ({}, [])
 
 
 def test_publishing_again_answers_the_same(custody: Custody) -> None:

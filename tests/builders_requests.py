@@ -131,8 +131,8 @@ class Opened:
     def reopen(self, unit: Transaction, project: str) -> None:
         self.states.append("reopened")
 
-    def destroy(self, unit: Transaction, project: str, actor: str) -> None:
-        self.states.append("destroyed")
+    def end(self, unit: Transaction, project: str, retention_days: int, actor: str) -> None:
+        self.states.append("destroyed" if retention_days == 0 else f"kept {retention_days} days")
 
     def view(self, project: str) -> Mapping[str, Any]:
         return {"extracts": [{"dataset": dataset} for dataset in self.published]}
@@ -144,11 +144,14 @@ class Opened:
 HOLDERS = {"d-liver": "h-lab", "d-population": "h-pop"}
 
 
+@dataclass
 class FoundVersions:
-    """A vault in which every version of the builders' datasets is."""
+    """A vault in which every version of the builders' datasets is, declared with `changes`."""
+
+    changes: dict[str, Any] = field(default_factory=dict)
 
     def find(self, dataset: str, content_hash: str) -> Any:
-        declaration = a_version(dataset, table=dataset.removeprefix("d-")).declaration
+        declaration = a_version(dataset, table=dataset.removeprefix("d-"), **self.changes).declaration
         return SimpleNamespace(holder=HOLDERS.get(dataset, ""), declaration=declaration)
 
 
@@ -184,6 +187,7 @@ class House:
     catalogue: Catalogue
     applications: Applications
     projects: Projects
+    versions: FoundVersions = field(default_factory=FoundVersions)
 
     def submitted(self, **draft: Any) -> tuple[ApplicationId, str]:
         """Return a submitted application's id and its revision's hash."""
@@ -219,12 +223,13 @@ def a_house(tmp_path: Path, registry_url: str = "", custodian_url: str = "", *, 
     theirs = custodian(custodian_url or f"sqlite:///{tmp_path}/custodian.sqlite", clock=clock)
     ours.create_all()
     theirs.create_all()
+    versions = FoundVersions()
     opened, people, ids = Opened(), Directory(), CountedIds()
     office = Office(
         theirs,
         SqlPermitRows(),
         signer=SIGNER,
-        versions=FoundVersions(),
+        versions=versions,
         opener=opened,
         jobs=opened,
         clock=clock,
@@ -261,6 +266,7 @@ def a_house(tmp_path: Path, registry_url: str = "", custodian_url: str = "", *, 
         catalogue,
         applications,
         Projects(ours, SqlProjectRows(), door),
+        versions,
     )
 
 

@@ -46,5 +46,9 @@ class MemoryStore:
     def names(self, bucket: str, prefix: str = "") -> list[str]:
         return sorted(n for b, n in self.objects if b == bucket and n.startswith(prefix))
 
+    def move(self, bucket: str, name: str, to: str) -> None:
+        self.put(to, name, self.get(bucket, name))
+        self.delete(bucket, name)
+
     def delete(self, bucket: str, name: str) -> None:
         self.objects.pop((bucket, name), None)

@@ -6,10 +6,16 @@ proxy or a file system that decodes or normalises it once more finds nothing to 
 """
 
 import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 from hvelv.kernel.errors import Invalid, Problem, _
 
 BUCKET = "rooms"
+SEALED = "sealed"
+"""Where the objects of an ended project's room are kept until its retention is over. No credentials reach it."""
+
 MOST_PARTS = 10_000
 HASH_LETTERS = 16
 
@@ -41,6 +47,28 @@ def part_name(project: str, permit_version: int, generation: int, table: str, *,
 def manifest_name(project: str, permit_version: int, generation: int) -> str:
     """Return the name of a run's manifest. Raises `Invalid`."""
     return generation_prefix(project, permit_version, generation) + "manifest.json"
+
+
+def reading_rights(project: str, until: datetime | None = None) -> dict[str, Any]:
+    """Return the policy of credentials that read this project's room, list it, and do nothing else. Raises `Invalid`.
+
+    `until`: for stores whose credentials outlive a permit too long, and that know the time in a policy.
+    """
+    room = prefix(project)
+    lapse = {"DateLessThan": {"aws:CurrentTime": until.strftime("%Y-%m-%dT%H:%M:%SZ")}} if until else {}
+    own_names = {"StringLike": {"s3:prefix": [f"{room}*"]}}
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            _allowed("s3:GetObject", f"arn:aws:s3:::{BUCKET}/{room}*", lapse),
+            _allowed("s3:ListBucket", f"arn:aws:s3:::{BUCKET}", own_names | lapse),
+        ],
+    }
+
+
+def _allowed(action: str, resource: str, condition: Mapping[str, Any]) -> dict[str, Any]:
+    allowed = {"Effect": "Allow", "Action": [action], "Resource": [resource]}
+    return allowed | ({"Condition": dict(condition)} if condition else {})
 
 
 def _checked(form: re.Pattern[str], text: str, field: str) -> str:

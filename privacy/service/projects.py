@@ -5,10 +5,11 @@ from typing import Any
 
 from hvelv.kernel.database import Transaction
 from hvelv.privacy.service.accounts import Accounts, Allocation
-from hvelv.privacy.service.extraction import ExtractRegistry
+from hvelv.privacy.service.extracts import Extract, ExtractRegistry
 from hvelv.privacy.service.jobs import Jobs
 from hvelv.privacy.service.keys import Keys
 from hvelv.privacy.service.releases import Noise, brief
+from hvelv.privacy.service.rooms import Rooms
 
 
 class ProjectPrivacy:
@@ -20,12 +21,13 @@ class ProjectPrivacy:
         accounts: Accounts,
         extracts: ExtractRegistry,
         jobs: Jobs,
+        rooms: Rooms,
         *,
         noise: Noise,
         delta: float,
     ) -> None:
         self._keys, self._accounts, self._extracts = keys, accounts, extracts
-        self._jobs, self._noise, self._delta = jobs, noise, delta
+        self._jobs, self._rooms, self._noise, self._delta = jobs, rooms, noise, delta
 
     def open(self, unit: Transaction, project: str, allocations: Mapping[str, int], actor: str) -> None:
         """Make the project's key and its allocations (dataset id to micro-rho), in the caller's transaction.
@@ -44,17 +46,21 @@ class ProjectPrivacy:
         """Let a resumed project spend again."""
         self._accounts.set_open(unit, project, is_open=True)
 
-    def destroy(self, unit: Transaction, project: str, actor: str) -> None:
-        """Destroy the project's key: nobody can lead its pseudonyms back any more. Cannot be undone."""
+    def end(self, unit: Transaction, project: str, retention_days: int, actor: str) -> None:
+        """End the project with its permit: its room is sealed, and after `retention_days` room and key are destroyed.
+
+        With no days the key is destroyed at once: nobody can lead the pseudonyms back any more. Cannot be undone.
+        """
         self.close(unit, project)
-        self._keys.destroy_project(unit, project, actor)
+        self._rooms.end(unit, project, retention_days, actor)
 
     def budget(self, project: str) -> list[dict[str, Any]]:
         """Return the project's allocations, in micro-rho and as epsilon."""
         return [self._shown(allocation) for allocation in self._accounts.allocations(project)]
 
     def view(self, project: str) -> dict[str, Any]:
-        """Return how the project stands: budget, releases, extracts, and the newest job."""
+        """Return how the project stands: budget, releases, extracts, the newest job, and the room's end if it has come."""
+        ended = self._rooms.ended(project)
         job = self._jobs.newest(project)
         return {
             "budget": self.budget(project),
@@ -63,7 +69,8 @@ class ProjectPrivacy:
                 {
                     "dataset": extract.dataset,
                     "table": extract.table,
-                    "state": "published",
+                    "state": _state(extract, ended=bool(ended)),
+                    "generation": extract.generation,
                     "permit_version": extract.permit_version,
                     "rows": extract.rows,
                     "persons": extract.persons,
@@ -73,6 +80,7 @@ class ProjectPrivacy:
                 for extract in self._extracts.all(project)
             ],
             "job": job.as_dict() if job else None,
+            "ended": ended.as_dict() if ended else None,
         }
 
     def account(self, dataset: str) -> dict[str, Any]:
@@ -103,3 +111,10 @@ class ProjectPrivacy:
 
     def _epsilon(self, rho_micro: int) -> float:
         return self._noise.epsilon(rho_micro, self._delta)
+
+
+def _state(extract: Extract, *, ended: bool) -> str:
+    """Return where an extract stands: the room's end comes before all else."""
+    if ended:
+        return "sealed"
+    return "withdrawn" if extract.withdrawn_at else "published"

@@ -1,10 +1,10 @@
 """The data permit: the signed document that a decision becomes, and the only source of rights."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from hvelv.kernel.errors import NotPossible, Refusal, _
 from hvelv.kernel.ids import ApplicationId, HolderId, PersonId, ProjectId
@@ -78,13 +78,28 @@ def next_permit_state(state: PermitState, action: PermitAction) -> PermitState:
         ) from None
 
 
+@dataclass(frozen=True)
 class PermittedDataset(Share):
-    """What may be used of a dataset version."""
+    """What may be used of a dataset version. `go_ahead`: its steward looks at each extract before it is handed out."""
+
+    go_ahead: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form; `go_ahead` is there when it is asked for."""
+        return super().as_dict() | ({"go_ahead": True} if self.go_ahead else {})
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Return the part in `data`."""
+        return replace(super().from_dict(data), go_ahead=data.get("go_ahead", False) is True)
 
 
 @dataclass(frozen=True)
 class Permit:
-    """The document, read. Dates are whole days in UTC, `valid_until` included."""
+    """The document, read. Dates are whole days in UTC, `valid_until` included.
+
+    `retention_days`: for how long after its end the project's key and sealed extracts are kept.
+    """
 
     id: str
     version: int
@@ -105,6 +120,7 @@ class Permit:
     votes_for: int
     votes_against: int
     stewards: tuple[HolderId, ...]
+    retention_days: int = 0
 
     @property
     def people(self) -> frozenset[PersonId]:
@@ -142,6 +158,7 @@ class Permit:
             "conditions": list(self.conditions),
             "valid_from": self.valid_from.isoformat(),
             "valid_until": self.valid_until.isoformat(),
+            "retention_days": self.retention_days,
             "decided_at": self.decided_at.isoformat(),
             "decision": {
                 "votes": {"for": self.votes_for, "against": self.votes_against},
@@ -173,6 +190,7 @@ class Permit:
                 int(data["decision"]["votes"]["for"]),
                 int(data["decision"]["votes"]["against"]),
                 tuple(HolderId(h) for h in data["decision"]["stewards"]),
+                max(0, int(data.get("retention_days", 0))),
             )
         except (KeyError, TypeError, ValueError):
             raise Refusal(_("Dokumentet er ikke en datatillatelse."), code="not-a-permit") from None

@@ -62,15 +62,15 @@ MEANINGS: Mapping[PermitAction, tuple[str, str]] = {
     PermitAction.REVOKE: (
         _("Trekk tillatelsen tilbake"),
         _(
-            "Arbeidsrommene lukkes innen et minutt, og prosjektets nøkkel slettes. "
-            "Dette kan ikke gjøres om: videre arbeid krever en ny søknad."
+            "Arbeidsrommene lukkes og prosjektrommet forsegles innen et minutt. Prosjektets nøkkel og uttrekk slettes, "
+            "straks eller etter oppbevaringstiden i tillatelsen. Dette kan ikke gjøres om: videre arbeid krever en ny søknad."
         ),
     ),
     PermitAction.CLOSE: (
         _("Avslutt prosjektet"),
         _(
-            "Prosjektet er ferdig: arbeidsrommene lukkes innen et minutt, og prosjektets nøkkel slettes. "
-            "Dette kan ikke gjøres om."
+            "Prosjektet er ferdig: arbeidsrommene lukkes og prosjektrommet forsegles innen et minutt. Prosjektets nøkkel "
+            "og uttrekk slettes, straks eller etter oppbevaringstiden i tillatelsen. Dette kan ikke gjøres om."
         ),
     ),
 }

@@ -1,7 +1,7 @@
 """The permit office, on the custodian's side: judges the evidence again, signs permits, and knows which are in force."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from hvelv.kernel.ids import ApplicationId, DatasetId, HolderId, IdSource, Proje
 from hvelv.kernel.signing import Signed, Signer
 from hvelv.requests.domain.completeness import filter_holds
 from hvelv.requests.domain.evidence import Evidence, grant_of, judge
+from hvelv.requests.domain.forms import forms_hold
 from hvelv.requests.domain.permit import (
     KIND,
     PERMIT_STATE_NAMES,
@@ -82,7 +83,7 @@ class ProjectOpener(Protocol):
     def open(self, unit: Transaction, project: str, allocations: Mapping[str, int], actor: str) -> None: ...
     def close(self, unit: Transaction, project: str) -> None: ...
     def reopen(self, unit: Transaction, project: str) -> None: ...
-    def destroy(self, unit: Transaction, project: str, actor: str) -> None: ...
+    def end(self, unit: Transaction, project: str, retention_days: int, actor: str) -> None: ...
     def view(self, project: str) -> Mapping[str, Any]: ...
 
 
@@ -107,6 +108,7 @@ class Office:
         clock: Clock,
         ids: IdSource,
         quorum: int,
+        retention_days: int = 0,
     ) -> None:
         self._database = database
         self._rows = rows
@@ -117,6 +119,7 @@ class Office:
         self._clock = clock
         self._ids = ids
         self._quorum = quorum
+        self._retention_days = retention_days
         self.barred = BarredPeople(database, rows, clock)
 
     def issue(self, actor: str, evidence: Mapping[str, Any], grant: Mapping[str, Any]) -> Signed:
@@ -130,7 +133,7 @@ class Office:
         content = grant_of(read)
         if content != dict(grant):
             raise Denied(_("Tildelingen er en annen enn den som følger av vedtaket."), code="other-grant")
-        self._judge_data(content)
+        content |= {"datasets": self._judged(content)}
         with self._database.transaction() as transaction:
             known = self._rows.of_revision(transaction.session, read.revision.application, read.revision.hash)
             if known is None:
@@ -219,6 +222,7 @@ class Office:
                 "project": project,
                 "application": read.revision.application,
                 "revision": read.revision.hash,
+                "retention_days": self._retention_days,
             }
         )
         signed = self._signer.sign(KIND, permit.as_dict())
@@ -242,7 +246,7 @@ class Office:
         if not self._rows.move(transaction.session, project, issued.state, state, self._clock.now()):
             raise Refusal(_("Tillatelsen ble endret av en annen samtidig. Ingenting er gjort."), code="changed")
         if state in FINAL:
-            self._opener.destroy(transaction, project, actor)
+            self._opener.end(transaction, project, issued.permit.retention_days, actor)
         elif state is PermitState.SUSPENDED:
             self._opener.close(transaction, project)
         else:
@@ -251,11 +255,16 @@ class Office:
         transaction.record(AuditEvent(actor, f"permit.{action}", issued.permit.id, detail))
         return state
 
-    def _judge_data(self, content: Mapping[str, Any]) -> None:
-        """Hold what is granted against the vault: versions, holders that published them, and no identity handed out."""
+    def _judged(self, content: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Hold what is granted against the vault: versions, holders that published them, and no identity handed out.
+
+        Return the granted datasets, each with whether its steward looks at the extract first: the declaration in the
+        vault says so, and nobody else.
+        """
         permit = Permit.from_document(
             dict(content) | {"id": "", "version": 1, "project": "", "application": "", "revision": ""}
         )
+        judged: list[dict[str, Any]] = []
         for wanted in permit.datasets:
             vaulted = self._versions.find(wanted.dataset, wanted.version)
             if vaulted.holder != wanted.holder:
@@ -268,9 +277,12 @@ class Office:
             variables = {v.name: v for v in declaration.variables}
             known = all(name in variables and not variables[name].identifying for name in wanted.columns)
             filtered = all(filter_holds(f, variables.get(f.column)) for f in wanted.where)
-            if not (known and filtered and wanted.columns and declaration.table == wanted.table):
+            formed = known and forms_hold(wanted, declaration)
+            if not (formed and filtered and wanted.columns and declaration.table == wanted.table):
                 raise Denied(
                     _("Tillatelsen gjelder variabler som ikke kan utleveres fra {table}."),
                     code="grant-columns",
                     table=wanted.table,
                 )
+            judged.append(replace(wanted, go_ahead=declaration.review_before_release).as_dict())
+        return judged

@@ -65,7 +65,7 @@ def test_a_projects_key_is_made_once_and_kept_wrapped(world):
 
 def test_a_destroyed_key_is_gone_for_good(world):
     with world.database.transaction() as unit:
-        world.desk.projects.destroy(unit, PROJECT, "office")
+        world.desk.projects.end(unit, PROJECT, 0, "office")
 
     with pytest.raises(NotPossible):
         world.desk.keys.opened(project_key(PROJECT))

@@ -36,7 +36,7 @@ def readings(name: str) -> set[str]:
 
 @pytest.mark.attack("S303")
 @given(
-    project=wild, table=wild, version=st.integers(), generation=st.integers(-3, 10**12), number=st.integers(-5, 20_000)
+    project=wild, table=wild, version=st.integers(-1, 3), generation=st.integers(0, 10**12), number=st.integers(-1, 10_000)
 )
 @settings(max_examples=800, deadline=None)
 def test_a_part_has_one_reading_and_that_is_in_its_own_projects_room(project, table, version, generation, number):

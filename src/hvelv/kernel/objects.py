@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -44,6 +45,10 @@ class ObjectStore(Protocol):
         """Return the names below `prefix`, sorted."""
         ...
 
+    def move(self, bucket: str, name: str, to: str) -> None:
+        """Put an object into the bucket `to` under the same name, then remove it here. Raises `NotFound`."""
+        ...
+
     def delete(self, bucket: str, name: str) -> None:
         """Remove an object if it is there."""
         ...
@@ -73,13 +78,37 @@ class _MinioOpened:
             self._response.release_conn()  # type: ignore[union-attr]
 
 
+@dataclass(frozen=True)
+class StoreAccount:
+    """Where the installation's store is (host:port), and the custodian's own credentials there."""
+
+    endpoint: str
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    secure: bool = False
+
+
 class MinioStore:
     """Any S3 endpoint, through the `minio` SDK."""
 
-    def __init__(self, endpoint: str, access_key: str, secret_key: str, *, secure: bool = False) -> None:
+    def __init__(
+        self, endpoint: str, access_key: str, secret_key: str, *, secure: bool = False, session_token: str | None = None
+    ) -> None:
         from minio import Minio
 
-        self.client = Minio(endpoint, access_key=access_key, secret_key=secret_key, secure=secure, region="us-east-1")
+        self.client = Minio(
+            endpoint,
+            access_key=access_key,
+            secret_key=secret_key,
+            session_token=session_token,
+            secure=secure,
+            region="us-east-1",
+        )
+
+    @classmethod
+    def of(cls, account: StoreAccount) -> "MinioStore":
+        """Return the store with its owner's credentials."""
+        return cls(account.endpoint, account.access_key, account.secret_key, secure=account.secure)
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
@@ -126,17 +155,29 @@ class MinioStore:
             found = self.client.list_objects(bucket, prefix=prefix, recursive=True)
             return sorted(item.object_name for item in found if item.object_name)
 
+    def move(self, bucket: str, name: str, to: str) -> None:
+        from minio.commonconfig import CopySource
+
+        with self._answering():
+            self.client.copy_object(to, name, CopySource(bucket, name))
+            self.client.remove_object(bucket, name)
+
     def delete(self, bucket: str, name: str) -> None:
         with self._answering():
             self.client.remove_object(bucket, name)
 
 
-def store_of(settings: Settings) -> MinioStore:
-    """Return the installation's object store, with the custodian's own credentials: the one in the settings, else the embedded one."""
+def account_of(settings: Settings) -> StoreAccount:
+    """Return the custodian's account at the installation's object store: the one in the settings, else the embedded one."""
     if settings.store_endpoint:
-        return MinioStore(
+        return StoreAccount(
             settings.store_endpoint, settings.store_access_key, settings.store_secret_key, secure=settings.store_secure
         )
     secrets = Secrets(settings.secrets_dir("custodian"))
     endpoint = f"127.0.0.1:{settings.store_port}"
-    return MinioStore(endpoint, secrets.read("store_access_key"), secrets.read("store_secret_key"))
+    return StoreAccount(endpoint, secrets.read("store_access_key"), secrets.read("store_secret_key"))
+
+
+def store_of(settings: Settings) -> MinioStore:
+    """Return the installation's object store, with the custodian's own credentials."""
+    return MinioStore.of(account_of(settings))

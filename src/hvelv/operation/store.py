@@ -5,6 +5,7 @@ TLS for its inner gRPC (without it anyone on the machine lists and deletes objec
 """
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -21,10 +22,20 @@ PLATFORM = "platform"
 PLATFORM_ARN = f"arn:aws:iam::000000000000:user/{PLATFORM}"
 MASTER, VOLUME, FILER, ADMIN, S3 = range(5)  # offsets from settings.store_internal_port
 GRPC = 10_000
+ROOMS = "rooms"
+LIFE = "50s"  # of credentials for a room, whatever is asked for: rights have to end within a minute, and nothing revokes them
 COMPONENTS = ("MASTER", "VOLUME", "FILER", "S3", "ADMIN", "WORKER", "MQ", "MSG_BROKER", "CLIENT")
 ACTIONS = ("Admin", "Read", "Write", "List", "Tagging")
 
-BUCKETS: Mapping[str, bool] = {"vault": False, "rooms": False, "bundles": True, "audit": True}
+log = logging.getLogger(__name__)
+
+BUCKETS: Mapping[str, bool] = {
+    "vault": False,
+    ROOMS: False,
+    "sealed": False,
+    "bundles": True,
+    "audit": True,
+}
 """The platform's buckets, and whether objects in them can be locked (COMPLIANCE: not even an administrator removes them)."""
 
 KEYS: Mapping[str, str] = {
@@ -56,11 +67,39 @@ def _give_up_early(client: MinioStore) -> None:
 
 
 def prepare_buckets(settings: Settings) -> None:
-    """Make the buckets that are missing; those that can lock objects are made so, since it cannot be added later."""
+    """Make the buckets that are missing, and have the store encrypt what is put into them.
+
+    Those that can lock objects are made so, since it cannot be added later. A store that cannot encrypt is left as it
+    is; `hvelv doctor` warns of it.
+    """
+    from minio.error import S3Error
+    from minio.sseconfig import Rule, SSEConfig
+
     store = connect(settings)
     for bucket, locks in BUCKETS.items():
         if not store.client.bucket_exists(bucket):
             store.client.make_bucket(bucket, object_lock=locks)
+        try:
+            store.client.set_bucket_encryption(bucket, SSEConfig(Rule.new_sse_s3_rule()))
+        except S3Error as error:
+            log.warning("the store does not encrypt the bucket %s by itself: %s", bucket, error.code)
+
+
+def unencrypted(settings: Settings) -> list[str]:
+    """Return the buckets whose objects the store does not encrypt by itself. Raises `OSError` when it does not answer."""
+    from minio.error import S3Error
+    from urllib3.exceptions import HTTPError
+
+    store, found = connect(settings, patient=False), []
+    for bucket in BUCKETS:
+        try:
+            if store.client.get_bucket_encryption(bucket) is None:
+                found.append(bucket)
+        except S3Error:
+            found.append(bucket)
+        except HTTPError as error:
+            raise OSError(str(error)) from error
+    return found
 
 
 def identities(secrets: Secrets) -> dict[str, Any]:
@@ -72,14 +111,14 @@ def identities(secrets: Secrets) -> dict[str, Any]:
 def access_rules(secrets: Secrets) -> dict[str, Any]:
     """Return the rules for short-lived credentials: everything denied, and a reading role only the platform can take on."""
     reading = [
-        {"Effect": "Allow", "Action": ["s3:GetObject", "s3:GetObjectVersion"], "Resource": ["arn:aws:s3:::*/*"]},
-        {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": ["arn:aws:s3:::*"]},
+        {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": [f"arn:aws:s3:::{ROOMS}/*"]},
+        {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": [f"arn:aws:s3:::{ROOMS}"]},
     ]
     trust = [{"Effect": "Allow", "Principal": {"AWS": PLATFORM_ARN}, "Action": ["sts:AssumeRole"]}]
     return {
         "sts": {
-            "tokenDuration": "15m",
-            "maxSessionLength": "1h",
+            "tokenDuration": LIFE,
+            "maxSessionLength": LIFE,
             "issuer": "hvelv",
             "signingKey": secrets.read("store_sts_key").replace("-", "+").replace("_", "/"),
         },

@@ -52,6 +52,7 @@ LABELS: Mapping[str, Mapping[str, str]] = {
         "running": _("Pågår"),
         "done": _("Ferdig"),
         "published": _("Klart"),
+        "sealed": _("Forseglet"),
         "failed": _("Feilet"),
     },
     "room": {

@@ -6,18 +6,54 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "custodian_0002"
-down_revision: str | None = "custodian_0001"
+down_revision: str | None = "custodian_0001b"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
 
 def upgrade() -> None:
     op.create_table(
-        "privacy_canonical",
-        sa.Column("old", sa.LargeBinary(), nullable=False),
-        sa.Column("new", sa.LargeBinary(), nullable=False),
-        sa.Column("added_at", sa.String(length=40), nullable=False),
-        sa.PrimaryKeyConstraint("old", name=op.f("pk_privacy_canonical")),
+        "privacy_ended_room",
+        sa.Column("project", sa.String(length=64), nullable=False),
+        sa.Column("ended_at", sa.String(length=40), nullable=False),
+        sa.Column("kept_until", sa.String(length=40), nullable=False),
+        sa.Column("sealed_at", sa.String(length=40), nullable=False),
+        sa.Column("emptied_at", sa.String(length=40), nullable=False),
+        sa.PrimaryKeyConstraint("project", name=op.f("pk_privacy_ended_room")),
+    )
+    with op.batch_alter_table("privacy_ended_room", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_privacy_ended_room_ended_at"), ["ended_at"], unique=False)
+
+    op.create_table(
+        "privacy_extract_part",
+        sa.Column("project", sa.String(), nullable=False),
+        sa.Column("table_name", sa.String(), nullable=False),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("object_name", sa.String(), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("row_count", sa.BigInteger(), nullable=False),
+        sa.Column("person_count", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("row_count >= 0 AND person_count >= 0", name=op.f("ck_privacy_extract_part_counts")),
+        sa.PrimaryKeyConstraint("project", "table_name", "generation", "number", name=op.f("pk_privacy_extract_part")),
+    )
+    op.create_table(
+        "privacy_extracted",
+        sa.Column("project", sa.String(), nullable=False),
+        sa.Column("table_name", sa.String(), nullable=False),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("permit_version", sa.Integer(), nullable=False),
+        sa.Column("dataset", sa.String(), nullable=False),
+        sa.Column("bucket", sa.String(), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("steps", sa.Text(), nullable=False),
+        sa.Column("objections", sa.String(), nullable=False),
+        sa.Column("fingerprint", sa.String(), nullable=False),
+        sa.Column("job", sa.String(), nullable=False),
+        sa.Column("code_version", sa.String(), nullable=False),
+        sa.Column("published_at", sa.String(), nullable=False),
+        sa.Column("withdrawn_at", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("project", "table_name", "generation", name=op.f("pk_privacy_extracted")),
     )
     op.create_table(
         "privacy_key_certificate",
@@ -42,19 +78,7 @@ def upgrade() -> None:
     with op.batch_alter_table("privacy_key_destruction", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_privacy_key_destruction_state"), ["state"], unique=False)
 
-    op.create_table(
-        "privacy_objection",
-        sa.Column("block", sa.LargeBinary(), nullable=False),
-        sa.Column("scope", sa.String(length=100), nullable=False),
-        sa.Column("day", sa.String(length=10), nullable=False),
-        sa.Column("act", sa.String(length=10), nullable=False),
-        sa.Column("relation", sa.String(length=10), nullable=False),
-        sa.Column("representative", sa.LargeBinary(), nullable=True),
-        sa.Column("added_at", sa.String(length=40), nullable=False),
-        sa.CheckConstraint("act IN ('object', 'withdraw')", name=op.f("ck_privacy_objection_act")),
-        sa.PrimaryKeyConstraint("block", "scope", "day", "act", name=op.f("pk_privacy_objection")),
-    )
-    op.drop_table("privacy_opt_out")
+    op.drop_table("privacy_extract")
     with op.batch_alter_table("privacy_key", schema=None) as batch_op:
         batch_op.add_column(sa.Column("direct", sa.String(), nullable=True))
 
@@ -64,17 +88,29 @@ def downgrade() -> None:
         batch_op.drop_column("direct")
 
     op.create_table(
-        "privacy_opt_out",
-        sa.Column("block", sa.VARCHAR(length=32), nullable=False),
-        sa.Column("scope", sa.VARCHAR(), nullable=False),
-        sa.Column("since", sa.VARCHAR(), nullable=False),
-        sa.Column("added_at", sa.VARCHAR(), nullable=False),
-        sa.PrimaryKeyConstraint("block", "scope", name=op.f("pk_privacy_opt_out")),
+        "privacy_extract",
+        sa.Column("project", sa.VARCHAR(), nullable=False),
+        sa.Column("table_name", sa.VARCHAR(), nullable=False),
+        sa.Column("permit_version", sa.INTEGER(), nullable=False),
+        sa.Column("dataset", sa.VARCHAR(), nullable=False),
+        sa.Column("bucket", sa.VARCHAR(), nullable=False),
+        sa.Column("object_name", sa.VARCHAR(), nullable=False),
+        sa.Column("sha256", sa.VARCHAR(), nullable=False),
+        sa.Column("row_count", sa.BIGINT(), nullable=False),
+        sa.Column("person_count", sa.BIGINT(), nullable=False),
+        sa.Column("code_version", sa.VARCHAR(), nullable=False),
+        sa.Column("published_at", sa.VARCHAR(), nullable=False),
+        sa.CheckConstraint("row_count >= 0 AND person_count >= 0", name=op.f("ck_privacy_extract_counts")),
+        sa.PrimaryKeyConstraint("project", "table_name", "permit_version", name=op.f("pk_privacy_extract")),
     )
-    op.drop_table("privacy_objection")
     with op.batch_alter_table("privacy_key_destruction", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_privacy_key_destruction_state"))
 
     op.drop_table("privacy_key_destruction")
     op.drop_table("privacy_key_certificate")
-    op.drop_table("privacy_canonical")
+    op.drop_table("privacy_extracted")
+    op.drop_table("privacy_extract_part")
+    with op.batch_alter_table("privacy_ended_room", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_privacy_ended_room_ended_at"))
+
+    op.drop_table("privacy_ended_room")

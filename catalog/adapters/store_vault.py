@@ -64,6 +64,10 @@ class SqlVersionRows:
         found = session.exec(select(RawVersionRow.holder).where(RawVersionRow.dataset == dataset).distinct())
         return frozenset(HolderId(holder) for holder in found)
 
+    def all_holders(self, session: Session) -> frozenset[HolderId]:
+        """Return everyone who has published."""
+        return frozenset(HolderId(holder) for holder in session.exec(select(RawVersionRow.holder).distinct()))
+
     def add(self, session: Session, version: RawVersion) -> bool:
         """Enter a version; False when it is there, or its upload has become another."""
         return insert_once(

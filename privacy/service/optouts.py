@@ -2,36 +2,28 @@
 
 A number is kept as its AES block under a key of its own, which lies wrapped like every other key. For an extraction
 the blocks are turned into the project's own, in memory; logs, audit and answers have counts and nothing else.
+What is said of any number that a person has or had holds for the person (hvelv.privacy.service.canonical).
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from typing import Any, Protocol
+from datetime import date, timedelta
 
 from sqlmodel import Session
 
 from hvelv.kernel.audit import AuditEvent
 from hvelv.kernel.clock import Clock
 from hvelv.kernel.database import Database
-from hvelv.kernel.errors import Invalid, Problem, Unavailable, _
-from hvelv.privacy.domain.identifiers import is_person_number
+from hvelv.kernel.errors import Unavailable, _
+from hvelv.privacy.domain.objecting import EVERYTHING, Act, RowCheck, Scopes, scopes_of
+from hvelv.privacy.service.intake import Intake, Rows, taken_in
 from hvelv.privacy.service.keys import Keys
+from hvelv.privacy.service.register import Batch, BlockWork, ObjectionRows, ObjectionSheet
 
 KEY_NAME = "opt-outs"
-EVERYTHING = "all"
 NOTHING = "nothing"  # the fingerprint of a look that found neither objection nor changed number
-MOST_ROWS = 1_000_000
-EARLIEST_ZONE = timedelta(hours=14)  # where the day begins first: an objection holds from its day on, anywhere
-
-
-@dataclass(frozen=True)
-class Objection:
-    """A person's block under the opt-out key, in hex; what is objected to; the first day on which it holds."""
-
-    block: str
-    scope: str
-    since: date
+EARLIEST_ZONE = timedelta(hours=14)  # where a day begins first: an objection holds from its day on, anywhere
+LATEST_ZONE = timedelta(hours=-12)  # where it begins last: an objection is withdrawn when it is so everywhere
 
 
 @dataclass(frozen=True)
@@ -64,63 +56,43 @@ class Objections:
         return self.held[dataset]
 
 
-class ObjectionRows(Protocol):
-    """Where objections are kept."""
-
-    def add(self, session: Session, objections: Sequence[Objection], at: datetime) -> int:
-        """Keep those that are new, move those that hold earlier than was known, and say how many both were."""
-        ...
-
-    def held(self, session: Session, scopes: Sequence[str], until: date) -> list[tuple[str, str]]:
-        """Return scope and block of the objections in one of `scopes` that hold on the day `until`, in order."""
-        ...
-
-    def hold_still(self, session: Session) -> None:
-        """Let nobody add objections before the transaction ends."""
-        ...
-
-    def datasets(self, session: Session) -> set[str]:
-        """Return the datasets that can be objected to: those with an account."""
-        ...
-
-
-class Encryptor(Protocol):
-    """Turns person numbers into blocks in hex under a key."""
-
-    def hexes(self, key: bytes, numbers: Sequence[str]) -> list[str]:
-        """Return a block in hex for each number."""
-        ...
-
-    def fingerprint(self, key: bytes, parts: Sequence[bytes]) -> str:
-        """Return a digest of `parts` under the key, in hex."""
-        ...
+def same_objectors(fingerprint: str, other: str) -> bool:
+    """Say whether two looks for the same tables leave out the same people, whatever other numbers have changed."""
+    return fingerprint.partition("-")[0] == other.partition("-")[0]
 
 
 class OptOuts:
-    """The register of objections."""
+    """The register of objections. `purposes` and `holders`: what can be objected to besides datasets."""
 
-    def __init__(self, database: Database, rows: ObjectionRows, keys: Keys, encryptor: Encryptor, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        rows: ObjectionRows,
+        keys: Keys,
+        work: BlockWork,
+        clock: Clock,
+        *,
+        purposes: Collection[str] = (),
+        holders: Callable[[], Collection[str]] = tuple,
+    ) -> None:
         self._database, self._rows, self._keys = database, rows, keys
-        self._encryptor, self._clock = encryptor, clock
+        self._work, self._clock = work, clock
+        self._purposes, self._holders = purposes, holders
 
-    def take_in(self, rows: Sequence[Mapping[str, Any]], actor: str) -> dict[str, int]:
-        """Keep objections: `person_number`, `scope` (`all` or a dataset), `since` (ISO date).
+    def take_in(self, rows: Rows, actor: str) -> dict[str, int]:
+        """Keep objections: `person_number`, `scope`, `since`, and by whom: `by`, `representative`.
 
-        Returns how many were new or hold earlier than was known, and how many changed nothing: a date is never moved
-        later. All or nothing: raises `Invalid` with row numbers.
+        Returns how many were new to the register. All or nothing: raises `Invalid` with row numbers.
         """
-        with self._database.reading() as session:
-            scopes = {EVERYTHING} | self._rows.datasets(session)
-        checked = _checked(rows, scopes)
-        with self._database.transaction() as unit:
-            self._keys.ensure(unit, KEY_NAME, actor)
-            key = self._keys.opened_in(unit.session, KEY_NAME)
-            blocks = self._encryptor.hexes(key, [number for number, _scope, _since in checked])
-            found = [Objection(b, scope, since) for b, (_n, scope, since) in zip(blocks, checked, strict=True)]
-            added = self._rows.add(unit.session, found, self._clock.now())
-            counts = {"added": added, "known": len(found) - added}
-            unit.record(AuditEvent(actor, "opt-outs.imported", KEY_NAME, counts))
-        return counts
+        return taken_in(lambda: self._sheet(Act.OBJECT, actor), rows)
+
+    def withdraw(self, rows: Rows, actor: str) -> dict[str, int]:
+        """Keep withdrawals, as objections are, with `until`: the first day on which the objection no longer holds."""
+        return taken_in(lambda: self._sheet(Act.WITHDRAW, actor), rows)
+
+    def intake(self, act: Act, actor: str) -> Intake:
+        """Begin an import that comes in pieces."""
+        return Intake(self._sheet(act, actor))
 
     def look(self, asked: Sequence[Asked], purpose: str) -> Objections:
         """Return who is in no extract of what is `asked` for, for a `purpose`, as of now. For the extractor alone."""
@@ -128,7 +100,7 @@ class OptOuts:
             return self._looked(session, tuple(asked), purpose)
 
     def expect(self, session: Session, seen: Objections) -> None:
-        """Raise `Unavailable` if the objections are others than was `seen`; let nobody add any before the transaction ends.
+        """Raise `Unavailable` if the register says other than was `seen`; let nobody add to it before the transaction ends.
 
         Whoever publishes what was made with `seen` calls it in the transaction that publishes.
         """
@@ -138,46 +110,55 @@ class OptOuts:
                 _("Det er kommet nye reservasjoner; uttrekkene lages på nytt."), code="objections-changed"
             )
 
+    def count(self) -> dict[str, int]:
+        """Return how many people object to anything today, how many objections of each kind hold, and how they came."""
+        with self._database.reading() as session:
+            said, pairs = self._rows.said(session, None, self._days()), self._rows.pairs(session)
+            counts = self._rows.counts(session)
+        wanted = {name: (name,) for name in said.names} | {"persons": said.names}
+        found = {name: len(blocks) // 16 for name, blocks in self._work.reckoned(said, pairs, wanted).against.items()}
+        kinds = dict.fromkeys((EVERYTHING, "purpose", "dataset", "holder"), 0)
+        for name in said.names:
+            kinds[name.partition(":")[0]] += found[name]
+        return {"persons": found["persons"]} | kinds | counts
+
+    def _days(self) -> dict[Act, date]:
+        now = self._clock.now()
+        return {Act.OBJECT: (now + EARLIEST_ZONE).date(), Act.WITHDRAW: (now + LATEST_ZONE).date()}
+
     def _looked(self, session: Session, asked: tuple[Asked, ...], purpose: str) -> Objections:
-        today = (self._clock.now() + EARLIEST_ZONE).date()
-        found = self._rows.held(session, (EVERYTHING, *(one.dataset for one in asked)), today)
-        if not found:
-            return Objections(asked, purpose, NOTHING, b"", b"", {one.dataset: b"" for one in asked})
+        wanted = {one.dataset: scopes_of(one.dataset, one.holder, purpose) for one in asked}
+        scopes = sorted({scope for several in wanted.values() for scope in several})
+        said, pairs = self._rows.said(session, scopes, self._days()), self._rows.pairs(session)
+        found = self._work.reckoned(said, pairs, wanted)
+        if not (found.canonical or any(found.against.values())):
+            return Objections(asked, purpose, NOTHING, b"", b"", found.against)
         key = self._keys.opened_in(session, KEY_NAME)
-        held = {
-            one.dataset: b"".join(
-                sorted({bytes.fromhex(block) for scope, block in found if scope in {EVERYTHING, one.dataset}})
-            )
-            for one in asked
-        }
-        seen = [part for name in sorted(held) for part in (name.encode(), held[name])]
-        return Objections(asked, purpose, self._encryptor.fingerprint(key, seen), key, b"", held)
+        seen = [part for name in sorted(wanted) for part in (name.encode(), found.against[name])]
+        who, numbers = (
+            self._work.fingerprint(key, [*seen, found.leading]),
+            self._work.fingerprint(key, [found.canonical]),
+        )
+        return Objections(asked, purpose, f"{who}-{numbers}", key, found.canonical, found.against)
+
+    def _sheet(self, act: Act, actor: str) -> "ObjectionSheet":
+        with self._database.transaction() as unit:
+            self._keys.ensure(unit, KEY_NAME, actor)
+            key = self._keys.opened_in(unit.session, KEY_NAME)
+            datasets = self._rows.datasets(unit.session)
+        check = RowCheck(act, Scopes(self._purposes, datasets, self._holders()).named())
+
+        def store(batches: Sequence[Batch], total: int) -> dict[str, int]:
+            now = self._clock.now()
+            with self._database.transaction() as unit:
+                added = self._rows.add(unit.session, act, batches, now)
+                counts = {"added": added, "known": total - added}
+                if act is Act.WITHDRAW:
+                    counts["baseless"] = self._rows.baseless(unit.session, now)
+                unit.record(AuditEvent(actor, RECORDED_AS[act], KEY_NAME, counts))
+            return counts
+
+        return ObjectionSheet(check, lambda numbers: self._work.blocks(key, numbers), store)
 
 
-def _checked(rows: Sequence[Mapping[str, Any]], scopes: Collection[str]) -> list[tuple[str, str, date]]:
-    if not 1 <= len(rows) <= MOST_ROWS:
-        raise Invalid((Problem(_("Filen må ha fra 1 til {most} rader."), "rows", params={"most": MOST_ROWS}),))
-    problems: list[Problem] = []
-    found: list[tuple[str, str, date]] = []
-    for number, row in enumerate(rows, start=1):
-        fault = _fault(row, scopes)
-        if fault:
-            problems.append(Problem(fault[1], fault[0], number))
-        else:
-            found.append((row["person_number"], row["scope"], date.fromisoformat(row["since"])))
-    if problems:
-        raise Invalid(tuple(problems[:100]), _("Reservasjonene kan ikke tas inn slik de er. Ingen er tatt inn."))
-    return found
-
-
-def _fault(row: Mapping[str, Any], scopes: Collection[str]) -> tuple[str, str] | None:
-    number, scope, since = row.get("person_number"), row.get("scope"), row.get("since")
-    if not isinstance(number, str) or not is_person_number(number):
-        return "person_number", _("Personnummeret må ha nøyaktig 11 sifre, uten mellomrom.")
-    if not isinstance(scope, str) or scope not in scopes:
-        return "scope", _("Omfanget må være «all» eller id-en til et datasett som er publisert.")
-    try:
-        date.fromisoformat(since if isinstance(since, str) else "")
-    except ValueError:
-        return "since", _("Datoen må skrives som ÅÅÅÅ-MM-DD.")
-    return None
+RECORDED_AS: Mapping[Act, str] = {Act.OBJECT: "opt-outs.imported", Act.WITHDRAW: "opt-outs.withdrawn"}

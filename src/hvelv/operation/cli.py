@@ -15,7 +15,7 @@ from rich.table import Table
 
 from hvelv.kernel.errors import Refusal
 from hvelv.kernel.settings import Settings
-from hvelv.operation import cli_audit, cli_demo, cli_optouts, cli_permits, cli_users
+from hvelv.operation import cli_audit, cli_canonical, cli_demo, cli_optouts, cli_permits, cli_users
 from hvelv.operation.environment import CONFIDENTIAL
 from hvelv.operation.trouble import Trouble
 
@@ -32,6 +32,7 @@ app = typer.Typer(
 app.add_typer(cli_users.app, name="users")
 app.add_typer(cli_permits.app, name="permits")
 app.add_typer(cli_optouts.app, name="optouts")
+app.add_typer(cli_canonical.app, name="canonical")
 app.add_typer(cli_audit.app, name="audit")
 app.add_typer(cli_demo.app, name="demo")
 console = Console(soft_wrap=True, highlight=False)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hvelv.catalog.domain.forms import documents_of, key_of, steps_from
 from hvelv.catalog.domain.words import ValueType
 from hvelv.catalog.pages.suggestion import Suggestion
 from hvelv.kernel.errors import Invalid, Problem, _
@@ -79,6 +80,15 @@ class _Reading:
             self.problems.append(Problem(_("Her må det stå et tall."), name))
             return None
 
+    def form(self, name: str, low: float | None, high: float | None) -> list[dict[str, Any]]:
+        """Read the form that a variable leaves in: the name of an offer, or steps as JSON."""
+        found = documents_of(self.text(name), low, high)
+        if found is None:
+            self.problems.append(
+                Problem(_("Denne formen finnes ikke, eller den trenger at minste og største verdi er oppgitt."), name)
+            )
+        return found or []
+
     def categories(self, name: str, kind: str) -> list[dict[str, Any]] | None:
         """Read one category a line: `code = bokmål | English`."""
         lines = [line for line in self.fields.get(name, "").splitlines() if line.strip()]
@@ -107,6 +117,7 @@ def from_form(fields: Mapping[str, str]) -> dict[str, Any]:
             continue  # a row left empty is no variable
         kind = reading.text(f"type{row}")
         numbers = {name: reading.number(f"{name}{row}") for name in NUMBERS}
+        steps = reading.form(f"form{row}", numbers["low"], numbers["high"])
         variables.append(
             {
                 "name": reading.text(f"name{row}"),
@@ -118,6 +129,7 @@ def from_form(fields: Mapping[str, str]) -> dict[str, Any]:
                 "categories": reading.categories(f"categories{row}", kind),
                 "nullable": f"nullable{row}" in fields,
             }
+            | ({"transforms": steps} if steps else {})
         )
     if reading.problems:
         raise Invalid(tuple(reading.problems))
@@ -134,7 +146,7 @@ def from_form(fields: Mapping[str, str]) -> dict[str, Any]:
             "decimal": reading.text("decimal") or ".",
         },
         "variables": variables,
-    }
+    } | ({"review_before_release": True} if "review_before_release" in fields else {})
 
 
 def _both(value: Any, name: str, row: str = "") -> dict[str, str]:
@@ -154,6 +166,13 @@ def _lines(categories: Any) -> str:
     return "\n".join(lines)
 
 
+def _form(variable: Mapping[str, Any]) -> str:
+    """Return the name of a variable's form, or its steps as JSON; "" where there are none that could be kept."""
+    steps = steps_from(variable.get("transforms", []))
+    low, high = (n if isinstance(n := variable.get(name), int | float) else None for name in ("low", "high"))
+    return key_of([step.as_dict() for step in steps or ()], low, high)
+
+
 def to_form(document: Mapping[str, Any], *, spare: int = 0) -> tuple[dict[str, str], int]:
     """Return the form's fields for a document, however faulty, and how many rows the form has."""
     written = document.get("format")
@@ -171,6 +190,8 @@ def to_form(document: Mapping[str, Any], *, spare: int = 0) -> tuple[dict[str, s
     }
     if document.get("person_unique") is True:
         fields["person_unique"] = "on"
+    if document.get("review_before_release") is True:
+        fields["review_before_release"] = "on"
     given = document.get("variables")
     variables = [v for v in given if isinstance(v, Mapping)][:MOST_ROWS] if isinstance(given, list) else []
     for index, variable in enumerate(variables):
@@ -179,6 +200,7 @@ def to_form(document: Mapping[str, Any], *, spare: int = 0) -> tuple[dict[str, s
         for name in ("name", "role", "type", "unit", *NUMBERS):
             value = variable.get(name)
             fields[f"{name}{row}"] = "" if value is None else str(value)
+        fields[f"form{row}"] = _form(variable)
         fields[f"categories{row}"] = _lines(variable.get("categories"))
         if variable.get("nullable") is True:
             fields[f"nullable{row}"] = "on"

@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from hvelv.catalog.domain.declaration import Encoding, FileKind, Format
+from hvelv.catalog.domain.forms import OFFERS
 from hvelv.catalog.domain.uploads import Checked
 from hvelv.catalog.domain.words import ValueType, VariableRole
 from hvelv.catalog.pages.browse import Datasets
@@ -26,7 +27,7 @@ router = APIRouter()
 MICRO = 1_000_000
 MOST_RHO = 100.0
 ADDRESS_COLUMNS = 120  # columns that fit in an address; a wider file is declared by JSON
-FIELDS = 40_000  # of one form: 2,000 variables of at most 11 fields, with room
+FIELDS = 40_000  # of one form: 2,000 variables of at most 13 fields, with room
 
 
 def _publishing(request: Request) -> Publishing:
@@ -225,6 +226,7 @@ def _form(
         checked=checked,
         problems=problems,
         mine=datasets.datasets(person.holder),
+        offers=OFFERS,
         roles=tuple(VariableRole),
         types=tuple(ValueType),
         encodings=tuple(Encoding),

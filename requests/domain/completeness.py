@@ -10,6 +10,7 @@ from hvelv.kernel.errors import Problem, _
 from hvelv.kernel.ids import DatasetId, PersonId
 from hvelv.kernel.people import Person, Role
 from hvelv.requests.domain.draft import MOST_FILTERS, OPERATORS, SUMMARY_LENGTH, Draft, Filter, Purpose, Wish
+from hvelv.requests.domain.forms import forms_hold
 
 LONGEST = {"title": 200, "legal_basis": 2000, "summary": 5000}
 LONGEST_PERIOD = 10 * 366  # days
@@ -104,6 +105,9 @@ def _wishes(draft: Draft, datasets: Mapping[DatasetId, Dataset]) -> Iterator[Pro
             yield Problem(_("Datasettet står to ganger."), place)
         seen.add(wish.dataset)
         yield from _wish(wish, {v.name: v for v in dataset.variables}, place)
+        if not forms_hold(wish, dataset.declaration):
+            said = _("En valgt variabel utleveres ikke, eller ikke i den formen som er valgt.")
+            yield Problem(said, f"{place}.columns")
 
 
 def _wish(wish: Wish, variables: Mapping[str, Variable], place: str) -> Iterator[Problem]:

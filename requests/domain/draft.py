@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from hvelv.kernel.errors import _
 from hvelv.kernel.ids import DatasetId, HolderId, PersonId
+from hvelv.privacy.domain.steps import Transform, as_documents, transforms_from
 
 
 class Purpose(StrEnum):
@@ -61,7 +62,10 @@ class Filter:
 
 @dataclass(frozen=True)
 class Share:
-    """A part of one dataset version: which columns and rows, and how much of its privacy budget, in micro-rho."""
+    """A part of one dataset version: which columns and rows, and how much of its privacy budget, in micro-rho.
+
+    `transforms`: by column, the steps that come after the steward's own and make it coarser still.
+    """
 
     dataset: DatasetId
     holder: HolderId
@@ -70,9 +74,14 @@ class Share:
     columns: tuple[str, ...]
     where: tuple[Filter, ...] = ()
     rho_micro: int = 0
+    transforms: tuple[tuple[str, tuple[Transform, ...]], ...] = ()
+
+    def steps(self, column: str) -> tuple[Transform, ...]:
+        """Return a column's own steps."""
+        return dict(self.transforms).get(column, ())
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
+        """Return the JSON form. Without steps it is the form that there was before steps: so are hashes and signatures."""
         return {
             "dataset": self.dataset,
             "holder": self.holder,
@@ -81,7 +90,7 @@ class Share:
             "columns": list(self.columns),
             "where": [f.as_dict() for f in self.where],
             "rho_micro": self.rho_micro,
-        }
+        } | ({"transforms": {name: as_documents(steps) for name, steps in self.transforms}} if self.transforms else {})
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -94,7 +103,13 @@ class Share:
             tuple(str(c) for c in data["columns"]),
             tuple(Filter.from_dict(f) for f in data["where"]),
             int(data["rho_micro"]),
+            _transforms(dict(data.get("transforms", {}))),
         )
+
+
+def _transforms(data: Mapping[str, Any]) -> tuple[tuple[str, tuple[Transform, ...]], ...]:
+    """Return steps by column, in the columns' order. Raises `Invalid` for what are no steps."""
+    return tuple((str(name), transforms_from(steps)) for name, steps in sorted(data.items()) if steps)
 
 
 class Wish(Share):

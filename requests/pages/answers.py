@@ -5,11 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from hvelv.catalog.domain.dataset import Dataset
+from hvelv.catalog.domain.forms import Offer
 from hvelv.catalog.domain.variable import Variable
 from hvelv.catalog.domain.words import ValueType
 from hvelv.kernel.errors import Problem, _
 from hvelv.kernel.ids import PersonId
-from hvelv.requests.domain.draft import Draft, Filter, Scalar, Wish
+from hvelv.privacy.domain.schema import Schema
+from hvelv.privacy.domain.transforms import Transform, combined
+from hvelv.requests.domain.draft import Draft, Filter, Scalar, Share, Wish
+from hvelv.requests.domain.forms import chosen, offered, schema_of, steps_of
 
 TEXTS = ("title", "purpose", "legal_basis", "summary", "period_from", "period_to")
 MICRO = 1_000_000
@@ -64,7 +68,29 @@ def _wish(form: Form, wish: Wish, dataset: Dataset | None, problems: list[Proble
     if form.has(f"rho.{wish.dataset}"):
         read_rho = rho_micro(form.text(f"rho.{wish.dataset}"), f"rho.{wish.dataset}", problems)
         rho = rho if read_rho is None else read_rho
-    return replace(wish, columns=tuple(form.fields.get(f"columns.{wish.dataset}", ())), where=where, rho_micro=rho)
+    columns = tuple(form.fields.get(f"columns.{wish.dataset}", ()))
+    return replace(
+        wish, columns=columns, where=where, rho_micro=rho, transforms=_forms(form, wish, columns, dataset, problems)
+    )
+
+
+def _forms(
+    form: Form, wish: Wish, columns: tuple[str, ...], dataset: Dataset | None, problems: list[Problem]
+) -> tuple[tuple[str, tuple[Transform, ...]], ...]:
+    """Read `form.<dataset>.<column>`, the name of a form that is offered; a column without the field keeps its steps."""
+    schema = schema_of(dataset.declaration) if dataset else None
+    found: dict[str, tuple[Transform, ...]] = {name: wish.steps(name) for name in columns}
+    for name in columns:
+        field = f"form.{wish.dataset}.{name}"
+        column = schema.find(name) if schema else None
+        if column is None or not form.has(field) or form.text(field) == chosen(wish.steps(name), column):
+            continue
+        steps = steps_of(form.text(field), column)
+        if steps is None:
+            problems.append(Problem(_("Variabelen kan ikke utleveres i den formen."), field))
+        else:
+            found[name] = steps
+    return tuple((name, steps) for name, steps in sorted(found.items()) if steps)
 
 
 def rho_micro(text: str, field: str, problems: list[Problem]) -> int | None:
@@ -127,3 +153,30 @@ def condition_text(filters: tuple[Filter, ...]) -> str:
         value = ", ".join(str(v) for v in f.value) if isinstance(f.value, tuple) else str(f.value)
         lines.append(f"{f.column} {f.op} {value}")
     return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Forms:
+    """The forms of one dataset's variables, for a page: what is offered, and what is chosen of it."""
+
+    schema: Schema
+    offers: Mapping[str, tuple[Offer, ...]]
+
+    def declared(self, name: str) -> tuple[Transform, ...]:
+        """Return the steward's own steps."""
+        column = self.schema.find(name)
+        return column.transforms if column else ()
+
+    def effective(self, wish: Share, name: str) -> tuple[Transform, ...]:
+        """Return all steps of a variable: the steward's, then the project's."""
+        return combined(self.declared(name), wish.steps(name))
+
+    def chosen(self, wish: Share, name: str) -> str:
+        """Return the name of the form that is asked for."""
+        column = self.schema.find(name)
+        return chosen(wish.steps(name), column) if column else ""
+
+
+def forms_of(dataset: Dataset) -> Forms:
+    """Return the forms of a dataset's variables."""
+    return Forms(schema_of(dataset.declaration), offered(dataset.declaration))

@@ -16,6 +16,7 @@ from hvelv.kernel.web import PageShell, SignedIn
 from hvelv.requests.domain.draft import PURPOSE_NAMES, SUMMARY_LENGTH, Draft
 from hvelv.requests.domain.lifecycle import Action, State
 from hvelv.requests.pages import answers
+from hvelv.requests.pages.answers import forms_of
 from hvelv.requests.service.applications import Applications
 from hvelv.requests.service.cases import CaseView
 
@@ -56,14 +57,16 @@ def wanted(catalogue: Catalogue, draft: Draft) -> Mapping[str, Dataset]:
 
 def shown(view: CaseView, catalogue: Catalogue, draft: Draft) -> dict[str, Any]:
     """Return what every page that shows answers needs."""
+    datasets = wanted(catalogue, draft)
     return {
         "view": view,
         "application": view.application,
         "draft": draft,
-        "datasets": wanted(catalogue, draft),
+        "datasets": datasets,
         "purposes": PURPOSE_NAMES,
         "may": {action.value for action in view.may},
         "conditions": answers.condition_text,
+        "forms": {name: forms_of(dataset) for name, dataset in datasets.items()},
     }
 
 

@@ -19,6 +19,7 @@ from hvelv.kernel.errors import Refusal
 from hvelv.portal.i18n import LANGUAGES, NAMES, Language, language, translations
 from hvelv.portal.labels import COLOURS, label
 from hvelv.portal.navigation import entries
+from hvelv.portal.notes import notes
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCHEMES = ("auto", "light", "dark")
@@ -49,6 +50,7 @@ def environment(lang: Language) -> Environment:
         "pick": lang.pick,
         "problem": lang.problem,
         "said": lang.translate,
+        "notes": partial(notes, lang),
         "label": partial(label, lang),
         "colour": lambda value, kind: COLOURS.get(kind, {}).get(str(value), "neutral"),
         "micro": lambda rho: (rho or 0) / 1e6,

@@ -60,8 +60,8 @@ def at(house):
     return browser
 
 
-def an_application_sent(at):
-    """Walk from the catalogue to a sent application; return its id."""
+def an_application_sent(at, **more):
+    """Walk from the catalogue to a sent application, with `more` in the form; return its id."""
     lead = at("ragnhild")
     for dataset in ("d-liver", "d-population"):
         lead.post("/selection", data={"action": "add", "dataset": dataset, "variable": ["age", "weight"]})
@@ -80,7 +80,7 @@ def an_application_sent(at):
     }
     for dataset in ("d-liver", "d-population"):
         form |= {f"columns.{dataset}": ["age", "weight"], f"rho.{dataset}": "0,5"}
-    assert lead.post(f"/applications/{application}", data=form).status_code == 200
+    assert lead.post(f"/applications/{application}", data=form | more).status_code == 200
     answer = lead.post(f"/applications/{application}/submit")
     assert answer.status_code == 200, re.findall(r'<a class="ds-link" href="#[^>]*>([^<]*)', answer.text)
     assert "Søknaden er sendt." in answer.text
@@ -141,3 +141,54 @@ def test_a_vote_on_a_revision_that_is_no_longer_the_newest_is_refused(at):
     answer = at("kari").post(f"/cases/{application}/vote", data={"revision": "0" * 64, "choice": "for", "reason": "x"})
 
     assert answer.status_code == 409
+
+
+def test_a_coarser_form_is_chosen_read_by_those_who_judge_and_stands_in_the_permit(house, at):
+    application = an_application_sent(at, **{"form.d-liver.age": "bands10", "form.d-liver.weight": ""})
+    note = "Tallet er gjort om til 11 grupper."
+    for name, place in (("ragnhild", "applications"), ("kari", "cases"), ("stine", "cases")):
+        page = at(name).get(f"/{place}/{application}").text
+        assert f"<code>age</code>: {note}" in page
+        assert "<code>weight</code>:" not in page
+        assert "(ønsket av søkeren)" in page
+    revision = re.search(r'name="revision" value="([0-9a-f]{64})"', page)[1]
+    for name in ("kari", "per", "siri"):
+        at(name).post(f"/cases/{application}/vote", data={"revision": revision, "choice": "for", "reason": "Nyttig"})
+    for name, dataset in (("stine", "d-liver"), ("pal", "d-population")):
+        at(name).post(
+            f"/cases/{application}/decide", data={"revision": revision, "choice": "for", f"rho.{dataset}": "0,4"}
+        )
+
+    project = re.search(r"/projects/(p-\w+)", at("ragnhild").get(f"/applications/{application}").text)[1]
+
+    assert f"<code>age</code>: {note}" in at("ragnhild").get(f"/projects/{project}").text
+    permit = house.office.issued(project).permit
+    assert {d.dataset: [name for name, _steps in d.transforms] for d in permit.datasets} == {
+        "d-liver": ["age"],
+        "d-population": [],
+    }
+
+
+def test_a_draft_keeps_its_forms_until_another_is_chosen_or_the_variable_goes(house, at):
+    lead = at("ragnhild")
+    lead.post("/selection", data={"action": "add", "dataset": "d-liver", "variable": ["age", "drawn"]})
+    application = re.search(r"app-\w+", str(lead.post("/applications").url))[0]
+
+    def saved(**fields):
+        form = {"dataset": "d-liver", "columns.d-liver": ["age", "drawn"]} | fields
+        page = lead.post(f"/applications/{application}", data=form)
+        (wish,) = house.applications.view(house.people.find("ragnhild"), application).application.draft.wishes
+        return page, {name: [step.kind for step in steps] for name, steps in wish.transforms}
+
+    assert saved(**{"form.d-liver.age": "bands5", "form.d-liver.drawn": "year"})[1] == {
+        "age": ["bands"],
+        "drawn": ["year"],
+    }
+    page, kept = saved(**{"form.d-liver.age": "bands5"})
+    assert kept == {"age": ["bands"], "drawn": ["year"]}
+    assert re.search(r'name="form.d-liver.age"[^>]*>.*?value="bands5" selected', page.text)
+    assert saved(**{"form.d-liver.drawn": ""})[1] == {"age": ["bands"]}
+    assert saved(**{"columns.d-liver": ["drawn"]})[1] == {}
+    page, kept = saved(**{"form.d-liver.age": "hash"})
+    assert (page.status_code, kept) == (422, {})
+    assert "Variabelen kan ikke utleveres i den formen." in page.text

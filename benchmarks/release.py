@@ -61,7 +61,7 @@ def write_extract(path: Path, rows: int) -> None:
 
 
 def whole_answer(path: Path, asked: Plan, noise: OpenDPNoise) -> object:
-    totals = bounded_totals(path, asked)
+    totals = bounded_totals([path], asked)
     return [noise.draw(dose, part) for dose, part in zip(doses(asked, RHO_MICRO), totals, strict=True)]
 
 
@@ -88,7 +88,7 @@ def main() -> None:
         path = Path(folder) / "extract.parquet"
         write_extract(path, given.rows)
         ways: dict[str, Callable[[], object]] = {
-            "aggregate": lambda: bounded_totals(path, asked),
+            "aggregate": lambda: bounded_totals([path], asked),
             "release": lambda: whole_answer(path, asked, noise),
             "plain polars group_by": lambda: plain(path),
             "polars by person, then group": lambda: per_person(path),

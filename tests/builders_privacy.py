@@ -2,6 +2,7 @@
 
 import base64
 import random
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from hvelv.privacy.domain.plan import Plan, plan
 from hvelv.privacy.domain.query import query_from
 from hvelv.privacy.domain.schema import Column, Schema
 from hvelv.privacy.service.desk import Desk
-from hvelv.privacy.service.extraction import Extract
+from hvelv.privacy.service.extraction import Wanted, parts_digest
+from hvelv.privacy.service.extracts import Extract, Part
 from hvelv.privacy.service.optouts import Asked
 from hvelv.privacy.service.releases import SourceVersion
 from tests.fakes import MemoryStore
@@ -166,24 +168,32 @@ class World:
         with self.database.transaction() as unit:
             self.desk.projects.open(unit, project, {DATASET: rho_micro}, "office")
 
-    def provision(self, project: str = PROJECT, rows: list[dict[str, Any]] | None = None) -> Extract:
+    def provision(
+        self, project: str = PROJECT, rows: list[dict[str, Any]] | None = None, *, version: int = 1
+    ) -> Extract:
         """Make and publish the extract."""
         source = a_source(self.folder / "source.parquet", some_rows() if rows is None else rows)
-        target = self.folder / f"{project}.parquet"
-        permitted = self.permits.permission(project, PERSON).table(TABLE)
+        wanted = [Wanted(self.permits.permission(project, PERSON).table(TABLE), labs_schema(), source)]
         seen = self.desk.optouts.look([ASKED], PURPOSE)
-        made = self.desk.extraction.extract(project, permitted, labs_schema(), source, target, objections=seen)
-        self.store.put_file(project, "labs.parquet", target)
+        work = Path(tempfile.mkdtemp(dir=self.folder))
+        (made,) = self.desk.extraction.prepare(project, wanted, seen, work, told=lambda _done, _of: None)
+        parts = []
+        for number, part in enumerate(made.parts):
+            self.store.put_file(project, f"labs-{number}-{part.sha256}.parquet", part.path)
+            parts.append(Part(f"labs-{number}-{part.sha256}.parquet", part.sha256, part.rows, part.persons))
         extract = Extract(
             project=project,
             dataset=DATASET,
             table=TABLE,
-            permit_version=1,
+            permit_version=version,
+            generation=self.desk.extracts.next_generation(project),
             bucket=project,
-            name="labs.parquet",
-            sha256=made.sha256,
-            rows=made.rows,
-            persons=made.persons,
+            parts=tuple(parts),
+            sha256=parts_digest([part.sha256 for part in parts]),
+            steps=made.steps,
+            objections=seen.fingerprint,
+            fingerprint=made.fingerprint,
+            job="job-0",
             code_version="test",
             at=self.clock.now(),
         )

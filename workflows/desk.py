@@ -22,7 +22,7 @@ from hvelv.enclave.service.exports import Exports
 from hvelv.enclave.service.lab_project import LabProject
 from hvelv.kernel.clock import Clock, SystemClock
 from hvelv.kernel.database import Database, Transaction, custodian
-from hvelv.kernel.ids import IdSource, RandomIds
+from hvelv.kernel.ids import IdSource, ProjectId, RandomIds
 from hvelv.kernel.objects import ObjectStore, store_of
 from hvelv.kernel.secret import Secrets
 from hvelv.kernel.settings import Settings
@@ -32,6 +32,7 @@ from hvelv.privacy.adapters.custodians import key_custodian
 from hvelv.privacy.adapters.passes import room_passes
 from hvelv.privacy.domain.permission import Permission, PermittedTable
 from hvelv.privacy.domain.query import Filter
+from hvelv.privacy.domain.risk import Policy
 from hvelv.privacy.domain.schema import Schema
 from hvelv.privacy.service.desk import Desk as Privacy
 from hvelv.privacy.service.jobs import Jobs
@@ -68,7 +69,7 @@ class Versions:
 def permitted_table(entry: PermittedDataset) -> PermittedTable:
     """Return one of a permit's datasets in the form that privacy asks for."""
     where = tuple(Filter.model_validate(f.as_dict()) for f in entry.where)
-    return PermittedTable(entry.dataset, entry.table, entry.version, entry.columns, where)
+    return PermittedTable(entry.dataset, entry.table, entry.version, entry.columns, where, entry.transforms)
 
 
 def permission_of(permit: Permit, person: str) -> Permission:
@@ -83,6 +84,12 @@ class Permits:
     clock: Clock
     office: Office | None = None
 
+    def takes_part(self, project: str, person: str) -> bool:
+        """Say whether the project's permit names the person, in whatever state; yes where that is not known."""
+        if self.office is None:
+            return True
+        return person in self.office.issued(ProjectId(project)).permit.people
+
     def permission(self, project: str, person: str) -> Permission:
         """Return what the active permit gives the person. Raises `Denied`."""
         if self.office is None:
@@ -90,6 +97,19 @@ class Permits:
         now = self.clock.now()
         self.office.grant(person, project, now)
         return permission_of(self.office.active_permit(project, now), person)
+
+
+def risk_policy(settings: Settings) -> Policy:
+    """Return the limits that the risk of an extract is held against."""
+    return Policy(
+        min_k=settings.risk_min_k,
+        max_small=settings.risk_max_small,
+        max_average=settings.risk_max_average,
+        max_highest=settings.risk_max_highest,
+        min_l=settings.risk_min_l,
+        max_t=settings.risk_max_t,
+        hold=settings.risk_hold,
+    )
 
 
 @dataclass(frozen=True)
@@ -154,6 +174,8 @@ def desk(settings: Settings, objects: ObjectStore | None = None, *, clock: Clock
             code_version=code_version(),
             purposes=tuple(Purpose),
             holders=versions.holders,
+            risk=risk_policy(settings),
+            takes_part=permits.takes_part,
         )
     )
     opener: ProjectOpener = privacy.projects

@@ -1,106 +1,125 @@
 """Provisioning: from a permit to extracts in the project's room.
 
-Every step can be done twice: extracts have the same bytes each time and are stored under names with their hash; they
-become visible all at once, in the transaction that records them. Killed anywhere, a run leaves nothing that a project
-can see, and the next run does the whole again. A run knows only its job's id: what it may do is read anew from the
-permit, whoever started it.
+Check the permit, fetch the sources, look at the objections once, prepare all tables, measure their risk, wait for a
+steward where one is to see them, store the parts, publish. Every step can be done twice: extracts have the same bytes each
+time and lie under names with their hash; they become visible all at once, in the transaction that records them. Killed
+anywhere, a run leaves nothing that a project can see, and the next run goes on with what is done. A run knows only its
+job's id: what it may do is read anew from the permit, whoever started it.
 """
 
 import logging
+import secrets
 import shutil
-import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from hvelv.kernel.canonical import canonical
-from hvelv.kernel.errors import Refusal, Unavailable, _
+from hvelv.kernel.errors import NotPossible, Refusal, Unavailable, _
 from hvelv.kernel.settings import Settings
+from hvelv.privacy.domain.rooms import BUCKET, generation_prefix, manifest_name, part_name, prefix
 from hvelv.privacy.domain.schema import Schema
-from hvelv.privacy.service.extraction import Extract
-from hvelv.privacy.service.jobs import JobState
+from hvelv.privacy.service.extraction import Prepared, Wanted, parts_digest
+from hvelv.privacy.service.extracts import Extract, Part
+from hvelv.privacy.service.jobs import Job, JobState
 from hvelv.privacy.service.optouts import Asked, Objections
+from hvelv.privacy.service.reviews import Verdict
 from hvelv.requests.domain.permit import Permit, PermitState, PermittedDataset
 from hvelv.workflows.desk import Desk, as_manifest, code_version, opened, permitted_table
+from hvelv.workflows.reporting import Report, reporting
 
-ROOMS = "rooms"
 ACTOR = "workflow:provision"
-BEAT_SECONDS = 5.0
 RETRIES = 2
 NOT_IN_FORCE = "permit-not-active"  # the code of the permit office's refusal
+BOOT = Path("/proc/sys/kernel/random/boot_id")
 log = logging.getLogger(__name__)
 
 
-@contextmanager
-def reporting(desk: Desk, job: str) -> Iterator["Report"]:
-    """Report on a job every few seconds while it is worked on, so that a dead run is known by its silence."""
-    report = Report(desk, job)
-    stopping = threading.Event()
+def workplace(folder: Path, project: str) -> Path:
+    """Return where the project's extracts are made: below `<folder>/<project>/`, a new one after each start of the machine.
 
-    def beat() -> None:
-        while not stopping.wait(BEAT_SECONDS):
-            report.again()
-
-    thread = threading.Thread(target=beat, daemon=True)
-    thread.start()
-    try:
-        yield report
-    finally:
-        stopping.set()
-        thread.join()
+    What was written before a power failure may be in part on disk only, whatever it is called; it is removed.
+    """
+    boot = BOOT.read_text().strip() if BOOT.exists() else "-"
+    place = folder / project / boot
+    place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for other in place.parent.iterdir():
+        if other != place:
+            shutil.rmtree(other)
+    return place
 
 
-class Report:
-    """Where a job is."""
-
-    def __init__(self, desk: Desk, job: str) -> None:
-        self._desk, self._job = desk, job
-        self._step, self._message = 0, ""
-        self._lock = threading.Lock()
-
-    def step(self, number: int, message: str) -> None:
-        """Say which step begins."""
-        with self._lock:
-            self._step, self._message = number, message
-            self._desk.jobs.advanced(self._job, number, message)
-
-    def again(self) -> None:
-        """Say the same again. A time when it cannot be said is passed over: the next comes soon."""
-        try:
-            with self._lock:
-                self._desk.jobs.advanced(self._job, self._step, self._message)
-        except Exception as error:  # noqa: BLE001 - whatever it was, the heart has to go on beating
-            log.warning("job %s could not report (%s); it goes on", self._job, type(error).__name__)
+def fetched(desk: Desk, entry: PermittedDataset, place: Path) -> Path:
+    """Return a local copy of the version that the permit names."""
+    source = place / "sources" / f"{entry.table}-{entry.version}.parquet"
+    if not source.exists():
+        source.parent.mkdir(exist_ok=True, mode=0o700)
+        piece = source.with_suffix(f".{secrets.token_hex(4)}")
+        version = desk.versions.find(entry.dataset, entry.version)
+        desk.objects.get_file("vault", version.object_name, piece)
+        piece.rename(source)
+    return source
 
 
-def extract(desk: Desk, permit: Permit, entry: PermittedDataset, scratch: Path, objections: Objections) -> Extract:
-    """Make one table's extract and store it; nothing is visible yet."""
-    source, target = scratch / f"{entry.table}.source", scratch / f"{entry.table}.parquet"
-    version = desk.versions.find(entry.dataset, entry.version)
-    desk.objects.get_file("vault", version.object_name, source)
-    schema = Schema.from_declaration(version.declaration.as_dict())
-    made = desk.privacy.extraction.extract(
-        permit.project, permitted_table(entry), schema, source, target, objections=objections
-    )
-    source.unlink()
-    name = f"{permit.project}/v{permit.version}/{entry.table}-{made.sha256[:16]}.parquet"
-    desk.objects.ensure_bucket(ROOMS)
-    desk.objects.put_file(ROOMS, name, target)
-    target.unlink()
+def wanted(desk: Desk, permit: Permit, generation: int, place: Path) -> list[Wanted]:
+    """Return what is to be extracted: each table as permitted, and as its steward narrowed it."""
+    found = []
+    for entry in permit.datasets:
+        version = desk.versions.find(entry.dataset, entry.version)
+        schema = Schema.from_declaration(version.declaration.as_dict())
+        extra = desk.privacy.reviews.steps(permit.project, entry.table, generation)
+        found.append(Wanted(permitted_table(entry), schema, fetched(desk, entry, place), extra))
+    return found
+
+
+def may_go(desk: Desk, permit: Permit, generation: int, prepared: Sequence[Prepared]) -> bool:
+    """Measure the risk of what was prepared and say whether all of it may go now. Raises `NotPossible` where it may not."""
+    verdicts = [
+        desk.privacy.reviews.offer(
+            permit.project,
+            entry.table,
+            generation,
+            dataset=entry.dataset,
+            holder=entry.holder,
+            schema=one.schema,
+            steps=one.all_steps,
+            parts=[part.path for part in one.parts],
+            needed=entry.go_ahead,
+            fingerprint=one.fingerprint,
+        )
+        for entry, one in zip(permit.datasets, prepared, strict=True)
+    ]
+    if Verdict.REFUSED in verdicts:
+        raise NotPossible(_("Datainnehaveren har ikke sluppet uttrekket."), code="review-refused")
+    return Verdict.WAITING not in verdicts
+
+
+def stored(  # noqa: PLR0917 - what an extract's record is made of
+    desk: Desk, permit: Permit, generation: int, job: Job, prepared: Prepared, objections: Objections
+) -> Extract:
+    """Store one table's parts in the project's room; nothing is visible yet."""
+    parts = []
+    for number, part in enumerate(prepared.parts):
+        name = part_name(
+            permit.project, permit.version, generation, prepared.permitted.table, number=number, sha256=part.sha256
+        )
+        desk.objects.put_file(BUCKET, name, part.path)
+        parts.append(Part(name, part.sha256, part.rows, part.persons))
     return Extract(
         project=permit.project,
-        dataset=entry.dataset,
-        table=entry.table,
+        dataset=prepared.permitted.dataset,
+        table=prepared.permitted.table,
         permit_version=permit.version,
-        bucket=ROOMS,
-        name=name,
-        sha256=made.sha256,
-        rows=made.rows,
-        persons=made.persons,
+        generation=generation,
+        bucket=BUCKET,
+        parts=tuple(parts),
+        sha256=parts_digest([part.sha256 for part in parts]),
+        steps=prepared.steps,
+        objections=objections.fingerprint,
+        fingerprint=prepared.fingerprint,
+        job=job.id,
         code_version=code_version(),
         at=desk.clock.now(),
     )
@@ -112,44 +131,76 @@ def publish(desk: Desk, permit: Permit, extracts: list[Extract], objections: Obj
         {
             "table": e.table,
             "dataset": e.dataset,
-            "object": e.name,
             "sha256": e.sha256,
             "rows": e.rows,
             "persons": e.persons,
+            "parts": [{"object": p.name, "sha256": p.sha256, "rows": p.rows, "persons": p.persons} for p in e.parts],
         }
         for e in extracts
     ]
     manifest = canonical(as_manifest(list(entries), permit))
-    desk.objects.put(ROOMS, f"{permit.project}/v{permit.version}/manifest.json", manifest)
+    desk.objects.put(BUCKET, manifest_name(permit.project, permit.version, extracts[0].generation), manifest)
     desk.office.active_permit(permit.project, desk.clock.now())
     desk.privacy.extracts.publish(extracts, objections, ACTOR)
 
 
-def is_done(desk: Desk, permit: Permit) -> bool:
-    """Say whether everything that the permit gives is published: a run may be killed after that and before it says so."""
-    return desk.privacy.extracts.complete(permit.project, permit.version, [d.table for d in permit.datasets])
+def tidy(desk: Desk, project: str, folder: Path) -> None:
+    """Remove all that is not published any more, or never was: objects, local copies, and where extracts were made."""
+    desk.privacy.extracts.superseded(project)
+    used = {generation_prefix(project, e.permit_version, e.generation) for e in desk.privacy.extracts.in_use(project)}
+    for name in desk.objects.names(BUCKET, prefix(project)):
+        if not any(name.startswith(beginning) for beginning in used):
+            desk.objects.delete(BUCKET, name)
+    shutil.rmtree(folder / project, ignore_errors=True)
 
 
-def provision_project(desk: Desk, job_id: str, scratch: Path) -> None:
-    """Do the job. Raises `Refusal` when the permit is not in force; whatever else is raised may be tried again."""
+def provision_project(desk: Desk, job_id: str, folder: Path) -> None:
+    """Do the job below `folder`. Raises `Refusal` when the permit is not in force; whatever else is raised may be tried again."""
     job = desk.jobs.job(job_id)
     if job.state is JobState.DONE:
         return
-    if is_done(desk, desk.office.issued(job.project).permit):
+    if desk.privacy.extracts.made_by(job.project, job_id):
+        tidy(desk, job.project, folder)
         desk.jobs.done(job_id)
         return
     permit = desk.office.active_permit(job.project, desk.clock.now())
-    desk.jobs.started(job_id, steps=len(permit.datasets) + 1)
-    with reporting(desk, job_id) as report:
-        extracts: list[Extract] = []
-        asked = [Asked(entry.dataset, entry.holder) for entry in permit.datasets]
-        objections = desk.privacy.optouts.look(asked, permit.purpose)
-        for number, entry in enumerate(permit.datasets):
-            report.step(number, _("Lager uttrekk av datasettene"))
-            extracts.append(extract(desk, permit, entry, scratch, objections))
-        report.step(len(permit.datasets), _("Gjør uttrekkene synlige for prosjektet"))
-        publish(desk, permit, extracts, objections)
+    desk.jobs.started(job_id, steps=1)
+    with reporting(desk.jobs, job_id) as report:
+        done = _provisioned(desk, permit, job, workplace(folder, permit.project), report)
+    if not done:
+        desk.jobs.again(job_id, _("Venter på at datainnehaveren skal se på uttrekket."))
+        return
+    tidy(desk, job.project, folder)
     desk.jobs.done(job_id)
+
+
+def _provisioned(desk: Desk, permit: Permit, job: Job, place: Path, report: Report) -> bool:
+    """Make, measure and publish. Returns False when a steward has to see something first."""
+    generation = desk.privacy.extracts.next_generation(permit.project)
+    report.step(0, 1, _("Henter datasettene"))
+    tables = wanted(desk, permit, generation, place)
+    asked = [Asked(entry.dataset, entry.holder) for entry in permit.datasets]
+    objections = desk.privacy.optouts.look(asked, permit.purpose)
+    marks = desk.privacy.extraction.fingerprints(permit.project, tables, objections)
+    if desk.privacy.extracts.published(permit.project, permit.version, marks):
+        return True
+    last = 2 * len(tables) + 1
+
+    def told(number: int, of: int) -> None:
+        report.step(number, of + last, _("Lager uttrekk av datasettene"))
+
+    prepared = desk.privacy.extraction.prepare(permit.project, tables, objections, place, told=told)
+    steps = sum(len(one.parts) for one in prepared) + last
+    report.step(steps - last, steps, _("Måler risiko for gjenkjenning"))
+    if not may_go(desk, permit, generation, prepared):
+        return False
+    extracts: list[Extract] = []
+    for number, one in enumerate(prepared):
+        report.step(steps - last + len(tables) + number, steps, _("Legger uttrekkene i prosjektets rom"))
+        extracts.append(stored(desk, permit, generation, job, one, objections))
+    report.step(steps - 1, steps, _("Gjør uttrekkene synlige for prosjektet"))
+    publish(desk, permit, extracts, objections)
+    return True
 
 
 def will_run(desk: Desk, project: str) -> bool:
@@ -173,12 +224,8 @@ def settle(desk: Desk, job_id: str, refusal: Refusal) -> None:
 def provision_task(job: str) -> None:
     """Do the job once; Prefect tries again when a store or database was away."""
     settings = Settings()
-    scratch = Path(tempfile.mkdtemp(prefix="provision-"))
-    try:
-        with opened(settings) as desk:
-            provision_project(desk, job, scratch)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with opened(settings) as desk:
+        provision_project(desk, job, settings.domain_dir("custodian") / "work")
 
 
 @flow(name="provision", log_prints=False, persist_result=False)

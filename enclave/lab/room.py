@@ -14,7 +14,7 @@ from hvelv.enclave.lab.outbox import Export, Item
 if TYPE_CHECKING:
     import pandas as pd
 
-VARIABLE_HEADS = ["Variabel", "Tittel", "Type", "Rolle", "Enhet", "Laveste", "Høyeste", "Kategorier"]
+VARIABLE_HEADS = ["Variabel", "Tittel", "Type", "Rolle", "Enhet", "Laveste", "Høyeste", "Kategorier", "Form"]
 BUDGET_HEADS = ["Datasett", "Tildelt (rho)", "Brukt (rho)", "Tildelt (epsilon)", "Brukt (epsilon)"]
 
 
@@ -49,6 +49,7 @@ class Dataset:
             (
                 each["name"], _title(each.get("title")), each.get("type", ""), each.get("role", ""), each.get("unit") or "",
                 each.get("low"), each.get("high"), ", ".join(str(c["code"]) for c in each.get("categories") or ()),
+                " ".join(each.get("notes") or ()),
             )
             for each in self.document.get("variables") or ()
         ]  # fmt: skip
@@ -185,11 +186,13 @@ class Project:
     def read(self, table: str) -> "pd.DataFrame":
         """Return a table as a DataFrame of your own to change. Read once, then from memory. Raises `Refused`."""
         if table not in self._frames:
+            import pyarrow as pa
             import pyarrow.parquet as pq
 
             name = self.datasets[table].name
-            content = self._door.read(f"/lab/datasets/{name}/data")
-            self._frames[table] = pq.read_table(io.BytesIO(content)).to_pandas()
+            parts = self._door.get(f"/lab/datasets/{name}/parts")["parts"]
+            read = (self._door.read(f"/lab/datasets/{name}/parts/{number}") for number in range(len(parts)))
+            self._frames[table] = pa.concat_tables([pq.read_table(io.BytesIO(part)) for part in read]).to_pandas()
         return self._frames[table].copy()
 
     def query(self, table: str) -> Query:

@@ -1,17 +1,19 @@
 """A project as its members' notebooks see it: the permit in short, the tables with their public description, the budget."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hvelv.catalog.service.vault import VersionIndex
 from hvelv.kernel.clock import Clock
+from hvelv.privacy.domain.schema import Column, Schema
+from hvelv.privacy.domain.transforms import Transform, combined, note, note_params
 from hvelv.privacy.service.desk import Desk
-from hvelv.privacy.service.extraction import Extract
+from hvelv.privacy.service.extracts import Extract
 from hvelv.requests.domain.permit import Permit, PermittedDataset
 from hvelv.requests.service.office import Office
 
-SHOWN = ("name", "title", "type", "role", "unit", "low", "high", "step", "categories")
+SHOWN = ("name", "title", "type", "role", "unit", "low", "high", "step")
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class LabProject:
         now = self.clock.now()
         self.office.grant(person, project, now)
         permit = self.office.active_permit(project, now)
-        extracts = {e.table: e for e in self.privacy.extracts.all(project) if e.permit_version == permit.version}
+        extracts = {e.table: e for e in self.privacy.extracts.in_use(project) if e.permit_version == permit.version}
         return {
             "id": permit.project,
             "title": permit.title,
@@ -41,13 +43,14 @@ class LabProject:
 
     def _table(self, entry: PermittedDataset, extract: Extract | None) -> dict[str, Any]:
         declaration = self.versions.find(entry.dataset, entry.version).declaration.as_dict()
+        extra = extract.steps if extract else dict(entry.transforms)
         return {
             "name": entry.table,
             "title": declaration["title"],
             "rows": extract.rows if extract else None,
             "persons": extract.persons if extract else None,
             "hash": extract.sha256 if extract else None,
-            "variables": [_variable(v) for v in declaration["variables"] if v["name"] in entry.columns],
+            "variables": _variables(Schema.from_declaration(declaration), entry.columns, extra),
         }
 
     def _budget(self, permit: Permit) -> list[dict[str, Any]]:
@@ -57,8 +60,27 @@ class LabProject:
         ]
 
 
-def _variable(variable: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: variable.get(name) for name in SHOWN}
+def _variables(
+    schema: Schema, columns: Collection[str], extra: Mapping[str, Sequence[Transform]]
+) -> list[dict[str, Any]]:
+    """Return the extract's variables as they leave, each with what was done with it, in the notebook's own language."""
+    declared = {column.name: column.transforms for column in schema.columns}
+    return [
+        _variable(column) | {"notes": _notes(combined(declared[column.name], extra.get(column.name, ())))}
+        for column in schema.extracted(columns, extra).columns
+    ]
+
+
+def _variable(column: Column) -> dict[str, Any]:
+    shown = {name: getattr(column, name) for name in SHOWN}
+    if column.categories is None:
+        return shown | {"categories": None}
+    labels = dict(zip(column.categories, column.labels, strict=False))
+    return shown | {"categories": [{"code": code, "label": dict(labels.get(code, {}))} for code in column.categories]}
+
+
+def _notes(steps: Sequence[Transform]) -> list[str]:
+    return [note(step).format(**note_params(step)) for step in steps]
 
 
 def _short(permit: Permit) -> dict[str, Any]:

@@ -75,17 +75,31 @@ class _Pass:
         self.rows: Vector = np.zeros(cells, np.int64)
         self.met: Vector = np.zeros(1 + self.plan.max_groups, np.int64)
         self.current: NDArray[np.uint64] = np.zeros(1, np.uint64)
+        self.wide: NDArray[np.uint64] = np.zeros((1, 2), np.uint64)  # the last row's pseudonym of 16 bytes
 
     def add(self, batch: Any) -> None:
         column = {name: batch.column(name) for name in batch.schema.names}
-        person = column[PSEUDONYM].to_numpy(zero_copy_only=False)
+        person = self.persons(column[PSEUDONYM])
         cell = self.cells(column, len(person))
         units = np.empty((len(self.plan.parts), len(person)), np.int64)
         for i, part in enumerate(self.plan.parts):
             units[i] = contribution(part, column)
         bounds = self.plan.max_rows, self.plan.max_groups
         if not add_runs(person, cell, units, self.totals, self.rows, self.met, self.current, *bounds):
-            raise Unavailable(_("Uttrekket er ikke ordnet etter person og kan ikke brukes."), code="order")
+            raise _wrong_order()
+
+    def persons(self, pseudonyms: Any) -> Any:
+        """Return a number for each row's person, the same for one and growing: the pseudonym, or its rank if it is wide."""
+        if not pa.types.is_fixed_size_binary(pseudonyms.type):
+            return pseudonyms.to_numpy(zero_copy_only=False)
+        raw = np.frombuffer(pseudonyms.buffers()[1], ">u8")[2 * pseudonyms.offset :][: 2 * len(pseudonyms)]
+        halves = np.concatenate((self.wide, raw.reshape(-1, 2).astype(np.uint64)))
+        first, last = halves[:, 0], halves[:, 1]
+        other = (first[1:] != first[:-1]) | (last[1:] != last[:-1])
+        if ((first[1:] < first[:-1]) | ((first[1:] == first[:-1]) & (last[1:] < last[:-1]))).any():
+            raise _wrong_order()
+        self.wide = halves[-1:]
+        return self.current[0] + np.cumsum(other, dtype=np.uint64)
 
     def cells(self, column: dict[str, Any], length: int) -> Positions:
         cell: Positions = np.zeros(length, np.int64)
@@ -116,16 +130,23 @@ def contribution(part: Part, column: dict[str, Any]) -> Vector | int:
     return np.where(there, units, 0)
 
 
-def bounded_totals(path: Path, plan: Plan, *, batch: int = BATCH) -> list[list[int]]:
-    """Return the exact totals of every part and cell over the extract in `path` (Parquet, sorted by `pid`)."""
+def bounded_totals(paths: Sequence[Path], plan: Plan, *, batch: int = BATCH) -> list[list[int]]:
+    """Return the exact totals of every part and cell over an extract's files (Parquet, sorted by `pid` from one to the next)."""
     names = [PSEUDONYM, *plan.columns]
-    with pq.ParquetFile(path, read_dictionary=_texts(path, names), pre_buffer=False) as file:
-        if file.metadata.num_rows >= MOST_ROWS:
-            raise Unavailable(_("Uttrekket har for mange rader til å summeres trygt."), code="rows")
-        work = _Pass(plan)
-        for piece in file.iter_batches(batch_size=batch, columns=names):
-            work.add(piece)
+    work = _Pass(plan)
+    rows = 0
+    for path in paths:
+        with pq.ParquetFile(path, read_dictionary=_texts(path, names), pre_buffer=False) as file:
+            rows += file.metadata.num_rows
+            if rows >= MOST_ROWS:
+                raise Unavailable(_("Uttrekket har for mange rader til å summeres trygt."), code="rows")
+            for piece in file.iter_batches(batch_size=batch, columns=names):
+                work.add(piece)
     return cast("list[list[int]]", work.totals.tolist())
+
+
+def _wrong_order() -> Unavailable:
+    return Unavailable(_("Uttrekket er ikke ordnet etter person og kan ikke brukes."), code="order")
 
 
 def _texts(path: Path, names: Sequence[str]) -> list[str]:
@@ -136,9 +157,9 @@ def _texts(path: Path, names: Sequence[str]) -> list[str]:
 class StreamingAggregator:
     """The `Aggregator` that the releases service asks."""
 
-    def totals(self, path: Path, plan: Plan) -> list[list[int]]:
+    def totals(self, paths: Sequence[Path], plan: Plan) -> list[list[int]]:
         """Return the exact, bounded totals: for the noise and for nobody else."""
-        return bounded_totals(path, plan)
+        return bounded_totals(paths, plan)
 
     def warm_up(self) -> None:
         """Compile the loop before the first person waits for it."""

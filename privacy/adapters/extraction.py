@@ -1,144 +1,147 @@
-"""The pipeline from a source table to a project's extract.
+"""The pipeline from a source table to a project's extract: spread over parts, then each part put in order and written.
 
-Permitted rows and columns only; the person's number becomes the first 8 bytes of its AES block (`pid`); those who
-objected are left out; rows are sorted by pid, and within a person by dates, then by the other columns as declared, so
-that nothing of the source's order is left and "the first row" means the earliest. The file has no statistics, no
-key-value metadata and the same bytes every time.
+Permitted rows and columns only; the person's number becomes the first 8 bytes of its AES block (`pid`); numbers that
+were changed stand for the person's present one; those who objected are left out; the steward's and the permit's steps
+are done; rows are sorted by pid, and within a person by dates, then by the other columns, so that nothing of the
+source's order is left and "the first row" means the earliest. Memory is that of one chunk and one part, however many rows.
 """
 
-import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from hvelv.kernel.errors import Refusal, Unavailable, _
-from hvelv.privacy.adapters.predicates import rows_meeting
-from hvelv.privacy.adapters.pseudonyms import NO_BLOCKS, Blocks, PersonCipher, among
-from hvelv.privacy.domain.plan import Condition, conditions_of
-from hvelv.privacy.domain.schema import PSEUDONYM, Column, Schema
-from hvelv.privacy.service.extraction import Extracted, ExtractOrder
+from hvelv.privacy.adapters.gathering import Census, Gatherer, part_path
+from hvelv.privacy.adapters.spreading import Spreader, chunk_path, layout_of
+from hvelv.privacy.service.extraction import ExtractOrder, PartFile, Told
 
-BATCH = 1 << 18
-GROUP = 1 << 20
-REST = "__rest"  # the block's other half, kept until it is sure that no two persons share a pid
-ARROW: dict[str, Any] = {
-    "string": pa.string(),
-    "integer": pa.int64(),
-    "decimal": pa.float64(),
-    "date": pa.date32(),
-    "boolean": pa.bool_(),
-}
+SLICE_BITS = 4  # persons are compared a sixteenth at a time
+
+
+class Mapper(Protocol):
+    """Does pieces of one order: here one after the other, or elsewhere at once."""
+
+    def results(self, work: Callable[..., Any], order: ExtractOrder, rest: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+        """Yield `work(order, *arguments)` for each of `rest`, in their order."""
+        ...
+
+
+class InTurn:
+    """The `Mapper` of one process."""
+
+    def results(self, work: Callable[..., Any], order: ExtractOrder, rest: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+        """Yield the results as they are made."""
+        return (work(order, *arguments) for arguments in rest)
+
+
+def spread(order: ExtractOrder, numbers: Sequence[int]) -> None:
+    """Spread some chunks."""
+    spreader = Spreader(order)
+    for number in numbers:
+        spreader.spread(number)
+
+
+def counted(order: ExtractOrder, number: int) -> dict[str, dict[str | int, int]]:
+    """Count the persons of each code in one part, for columns whose rare codes are left out."""
+    return Gatherer(order, layout_of(order.source)).census(number)
+
+
+def gathered(order: ExtractOrder, number: int, census: Census) -> PartFile:
+    """Gather one part."""
+    return Gatherer(order, layout_of(order.source)).gather(number, census)
 
 
 class ParquetExtractor:
     """The `Extractor` for Parquet files."""
 
-    def extract(self, order: ExtractOrder) -> Extracted:
+    def __init__(self, mapper: Mapper | None = None) -> None:
+        self._mapper = mapper or InTurn()
+
+    def extract(self, order: ExtractOrder, told: Told) -> tuple[PartFile, ...]:
         """Write the extract. Raises `Unavailable` without a value of the data where the source cannot be read."""
-        kept = order.schema.permitted(order.columns)
-        try:
-            frame = self._sorted(order, kept)
-            persons = _persons(frame)
-            _write(frame.drop(REST), kept, order.target)
-        except Refusal:
-            raise
-        except (pa.ArrowException, pl.exceptions.PolarsError, OSError, ValueError):
-            raise Unavailable(_("Kildetabellen kunne ikke leses til et uttrekk."), code="extract") from None
-        return Extracted(frame.height, persons, file_sha256(order.target))
+        with _reading():
+            layout = layout_of(order.source)
+            numbers = [(number,) for number in range(layout.parts)]
+            parts = [part_path(order, number) for (number,) in numbers]
+            if not all(p.exists() for p in parts):
+                chunks = [((number,),) for number in range(len(layout.chunks))]
+                self._counting(self._mapper.results(spread, order, chunks), told, 0, layout.pieces)
+            census: Census = {}
+            if Gatherer(order, layout).rare and not all(p.exists() for p in parts):
+                census = _added(self._mapper.results(counted, order, numbers))
+            made = self._mapper.results(gathered, order, [(number, census) for (number,) in numbers])
+            return tuple(self._counting(made, told, len(layout.chunks), layout.pieces))
 
-    def _sorted(self, order: ExtractOrder, kept: Schema) -> pl.DataFrame:
-        cipher = PersonCipher(order.project_key)
-        objectors = objector_blocks(order, cipher)
-        tables = [_shaped(ids, batch, cipher, objectors, kept) for ids, batch in _permitted_rows(order, kept)]
-        layout = pa.schema([(PSEUDONYM, pa.uint64()), (REST, pa.uint64()), *_fields(kept)])
-        frame = pl.DataFrame(pa.concat_tables(tables) if tables else layout.empty_table())
-        dates = [column.name for column in kept.columns if column.type == "date"]
-        others = [column.name for column in kept.columns if column.type != "date"]
-        return frame.sort([PSEUDONYM, *dates, *others], nulls_last=True)
+    def clash(self, folders: Sequence[Path]) -> bool:
+        """Say whether two persons have the same first half of their pseudonym."""
+        lists = [np.load(path, mmap_mode="r") for folder in folders for path in sorted(folder.glob("persons-*.npy"))]
+        edges = [np.uint64(i) << np.uint64(64 - SLICE_BITS) for i in range(1 << SLICE_BITS)]
+        for low, high in zip(edges, [*edges[1:], None], strict=True):
+            pieces = []
+            for pairs in lists:
+                start = np.searchsorted(pairs[:, 0], low)
+                end = len(pairs) if high is None else np.searchsorted(pairs[:, 0], high)
+                pieces.append(np.asarray(pairs[start:end]))
+            both = np.concatenate(pieces) if pieces else np.zeros((0, 2), np.uint64)
+            both = both[np.argsort(both[:, 0], kind="stable")]
+            same = both[1:, 0] == both[:-1, 0]
+            if (both[1:, 1] != both[:-1, 1])[same].any():
+                return True
+        return False
 
+    def pieces(self, source: Path) -> int:
+        """Return how many chunks and parts there are."""
+        with _reading():
+            return layout_of(source).pieces
 
-def objector_blocks(order: ExtractOrder, cipher: PersonCipher) -> Blocks:
-    """Return the blocks that those who objected have in this project."""
-    if not order.objections:
-        return NO_BLOCKS
-    stored = np.frombuffer(order.objections, "<u8").reshape(-1, 2)
-    return PersonCipher(order.objection_key).rekeyed(stored, cipher)
+    def tidy(self, order: ExtractOrder) -> None:
+        """Remove the chunks."""
+        for number in range(len(layout_of(order.source).chunks)):
+            chunk_path(order, number).unlink(missing_ok=True)
 
-
-def _permitted_rows(order: ExtractOrder, kept: Schema) -> Iterator[tuple[Any, Any]]:
-    """Yield the person ids and the permitted columns of the rows that the permit's filters let through."""
-    conditions = conditions_of(order.where, order.schema)
-    person = order.schema.person_id.name
-    names = [person, *(column.name for column in kept.columns), *(c.column.name for c in conditions)]
-    with pq.ParquetFile(order.source) as file:
-        for batch in file.iter_batches(batch_size=BATCH, columns=list(dict.fromkeys(names))):
-            rows = batch.filter(pa.array(_met(conditions, batch))) if conditions else batch
-            if rows.num_rows:
-                yield rows.column(person).cast(pa.string()), rows
-
-
-def _met(conditions: tuple[Condition, ...], batch: Any) -> Any:
-    met = np.ones(batch.num_rows, np.bool_)
-    for condition in conditions:
-        met &= rows_meeting(condition, batch.column(condition.column.name))
-    return met
-
-
-def _shaped(ids: Any, rows: Any, cipher: PersonCipher, objectors: Blocks, kept: Schema) -> Any:
-    blocks = cipher.blocks(ids)
-    columns = [_normal(rows.column(column.name), column) for column in kept.columns]
-    layout = pa.schema([(PSEUDONYM, pa.uint64()), (REST, pa.uint64()), *_fields(kept)])
-    shaped = pa.table([pa.array(blocks[:, 0]), pa.array(blocks[:, 1]), *columns], schema=layout)
-    return shaped.filter(pa.array(~among(blocks, objectors)))
+    @staticmethod
+    def _counting(results: Iterable[Any], told: Told, done: int, of: int) -> list[Any]:
+        found = []
+        for result in results:
+            found.append(result)
+            done += 1
+            told(done, of)
+        return found
 
 
-def _normal(array: Any, column: Column) -> Any:
-    """Return the values in the column's one type; NaN and infinity become missing, and -0.0 becomes 0.0."""
-    values = array.cast(ARROW[column.type])
-    if column.type != "decimal":
-        return values
-    finite = pc.fill_null(pc.is_finite(values), fill_value=False)
-    return pc.if_else(finite, pc.add(values, 0.0), pa.scalar(None, pa.float64()))
+@contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except Refusal:
+        raise
+    except (pa.ArrowException, pl.exceptions.PolarsError, OSError, ValueError, KeyError):
+        raise Unavailable(_("Kildetabellen kunne ikke leses til et uttrekk."), code="extract") from None
 
 
-def _fields(kept: Schema) -> list[tuple[str, Any]]:
-    return [(column.name, ARROW[column.type]) for column in kept.columns]
+def _added(counts: Iterable[dict[str, dict[str | int, int]]]) -> Census:
+    total: dict[str, dict[str | int, int]] = {}
+    for one in counts:
+        for name, codes in one.items():
+            held = total.setdefault(name, {})
+            for code, persons in codes.items():
+                held[code] = held.get(code, 0) + persons
+    return total
 
 
-def _persons(frame: pl.DataFrame) -> int:
-    """Return how many persons there are. Raises `Unavailable` where two persons would share a pid."""
-    if frame.height == 0:
-        return 0
-    pid, rest = frame[PSEUDONYM].to_numpy(), frame[REST].to_numpy()
-    same = pid[1:] == pid[:-1]
-    if (rest[1:][same] != rest[:-1][same]).any():
-        raise Unavailable(_("To personer ville fått samme pseudonym. Uttrekket er ikke laget."), code="collision")
-    return int(frame.height - same.sum())
+class Threads:
+    """The `Pool` that does as many tables at once as it has threads."""
 
+    def __init__(self, count: int) -> None:
+        self._count = count
 
-def _write(frame: pl.DataFrame, kept: Schema, target: Path) -> None:
-    layout = pa.schema([(PSEUDONYM, pa.uint64()), *_fields(kept)])
-    table = frame.to_arrow().cast(layout).replace_schema_metadata(None)
-    words = [column.name for column in kept.columns if column.type == "string"]
-    pq.write_table(
-        table,
-        target,
-        compression="zstd",
-        compression_level=1,
-        row_group_size=GROUP,
-        use_dictionary=words,
-        write_statistics=False,
-        store_schema=False,
-    )
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    def each(self, work: Callable[[int], object], count: int) -> list[object]:
+        """Return `work(i)` for each i below `count`, in order. The first error is raised."""
+        with ThreadPoolExecutor(max(self._count, 1), thread_name_prefix="extract") as pool:
+            return list(pool.map(work, range(count)))

@@ -2,12 +2,13 @@
 
 import os
 import secrets
+from collections.abc import Collection
 from pathlib import Path
 
 from hvelv.kernel.errors import Unavailable, _
 from hvelv.kernel.objects import ObjectStore
-from hvelv.privacy.adapters.extraction import file_sha256
-from hvelv.privacy.service.extraction import Extract
+from hvelv.privacy.adapters.files import file_sha256
+from hvelv.privacy.service.extracts import Part
 
 
 class CachedExtracts:
@@ -16,18 +17,26 @@ class CachedExtracts:
     def __init__(self, store: ObjectStore, folder: Path) -> None:
         self._store, self._folder = store, folder
 
-    def path(self, extract: Extract) -> Path:
+    def path(self, bucket: str, part: Part) -> Path:
         """Return the local copy, fetched and checked if there is none. Raises `Unavailable` for other bytes."""
-        path = self._folder / f"{extract.sha256}.parquet"
+        path = self._local(part)
         if path.exists():
             return path
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        part = self._folder / f".{extract.sha256}.{secrets.token_hex(4)}"
+        piece = self._folder / f".{part.sha256}.{secrets.token_hex(4)}"
         try:
-            self._store.get_file(extract.bucket, extract.name, part)
-            if file_sha256(part) != extract.sha256:
+            self._store.get_file(bucket, part.name, piece)
+            if file_sha256(piece) != part.sha256:
                 raise Unavailable(_("Uttrekket i lageret er ikke det som ble publisert."), code="hash")
-            os.replace(part, path)  # noqa: PTH105 - atomic, over a copy that another thread put there meanwhile
+            os.replace(piece, path)  # noqa: PTH105 - atomic, over a copy that another thread put there meanwhile
         finally:
-            part.unlink(missing_ok=True)
+            piece.unlink(missing_ok=True)
         return path
+
+    def forget(self, parts: Collection[Part]) -> None:
+        """Remove the local copies."""
+        for part in parts:
+            self._local(part).unlink(missing_ok=True)
+
+    def _local(self, part: Part) -> Path:
+        return self._folder / f"{part.sha256}.parquet"

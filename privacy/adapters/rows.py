@@ -34,6 +34,7 @@ class SqlExtracts:
             steps=canonical(steps_document(extract.steps)).decode(),
             objections=extract.objections,
             fingerprint=extract.fingerprint,
+            job=extract.job,
             code_version=extract.code_version,
             published_at=moment_text(extract.at),
         )
@@ -91,6 +92,7 @@ def _extract(row: ExtractRow, parts: tuple[Part, ...]) -> Extract:
         steps={name: transforms_from(steps) for name, steps in json.loads(row.steps).items()},
         objections=row.objections,
         fingerprint=row.fingerprint,
+        job=row.job,
         code_version=row.code_version,
         at=moment_from(row.published_at),
         withdrawn_at=moment_from(row.withdrawn_at) if row.withdrawn_at else None,

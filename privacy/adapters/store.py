@@ -109,6 +109,7 @@ class ExtractRow(CustodianRow, table=True):
     steps: str = Field(sa_column=_long())
     objections: str
     fingerprint: str
+    job: str
     code_version: str
     published_at: str
     withdrawn_at: str | None = None

@@ -10,28 +10,34 @@ from hvelv.kernel.ids import IdSource
 from hvelv.kernel.objects import ObjectStore
 from hvelv.kernel.signing import Signer
 from hvelv.privacy.adapters.aggregate import StreamingAggregator
-from hvelv.privacy.adapters.extraction import ParquetExtractor
+from hvelv.privacy.adapters.extraction import ParquetExtractor, Threads
 from hvelv.privacy.adapters.key_rows import SqlDestructions, SqlKeys
 from hvelv.privacy.adapters.ledger import SqlLedger
 from hvelv.privacy.adapters.noise import OpenDPNoise
 from hvelv.privacy.adapters.objecting import Buffers
 from hvelv.privacy.adapters.reading import CachedExtracts
+from hvelv.privacy.adapters.risk import PolarsMeasurer
 from hvelv.privacy.adapters.rows import SqlExtracts, SqlJobs
 from hvelv.privacy.adapters.store_optouts import SqlCanonical, SqlOptOuts
+from hvelv.privacy.adapters.store_reviews import SqlReviews
 from hvelv.privacy.adapters.store_rooms import SqlRooms
 from hvelv.privacy.adapters.traces import DiskTraces
+from hvelv.privacy.domain.risk import DEFAULT_POLICY, Policy
 from hvelv.privacy.service.accounts import Accounts
 from hvelv.privacy.service.canonical import CanonicalPersons
 from hvelv.privacy.service.credentials import PassMaker, RoomCredentials
 from hvelv.privacy.service.custody import KeyCustodian
 from hvelv.privacy.service.desk import Desk
 from hvelv.privacy.service.destructions import Destructions
-from hvelv.privacy.service.extraction import Extraction, ExtractRegistry
+from hvelv.privacy.service.extraction import Extraction
+from hvelv.privacy.service.extracts import ExtractRegistry
 from hvelv.privacy.service.jobs import Jobs
 from hvelv.privacy.service.keys import Keys
 from hvelv.privacy.service.optouts import OptOuts
 from hvelv.privacy.service.projects import ProjectPrivacy
 from hvelv.privacy.service.releases import Engine, PermitCheck, Releases, VersionSource
+from hvelv.privacy.service.reviews import Reviews
+from hvelv.privacy.service.reviews import Surroundings as ReviewSurroundings
 from hvelv.privacy.service.rooms import Rooms
 
 
@@ -50,10 +56,13 @@ class Surroundings:
     cache: Path
     delta: float
     code_version: str
+    tables_at_once: int = 1
     purposes: Collection[str] = ()  # that can be objected to
     holders: Callable[[], Collection[str]] = tuple
     passes: PassMaker | None = None  # where the store makes short-lived credentials
     work: Path | None = None  # where extracts are made
+    risk: Policy = DEFAULT_POLICY
+    takes_part: Callable[[str, str], bool] = lambda _project, _person: True  # whoever does may not judge its extracts
 
 
 def desk(around: Surroundings, *, ledger: SqlLedger | None = None) -> Desk:
@@ -61,13 +70,13 @@ def desk(around: Surroundings, *, ledger: SqlLedger | None = None) -> Desk:
     database, clock = around.database, around.clock
     noise = OpenDPNoise()
     keys = Keys(database, SqlKeys(), around.kek, clock)
-    optouts = OptOuts(
-        database, SqlOptOuts(), keys, Buffers(), clock, purposes=around.purposes, holders=around.holders
-    )
+    optouts = OptOuts(database, SqlOptOuts(), keys, Buffers(), clock, purposes=around.purposes, holders=around.holders)
     accounts = Accounts(database, ledger or SqlLedger(), clock, around.ids)
-    extracts = ExtractRegistry(database, SqlExtracts(), CachedExtracts(around.store, around.cache), optouts)
+    extracts = ExtractRegistry(database, SqlExtracts(), CachedExtracts(around.store, around.cache), optouts, clock)
     jobs = Jobs(database, SqlJobs(), clock)
-    traces = DiskTraces((around.cache, *([around.work] if around.work else [])))
+    judged = around.cache.parent / "reviews"
+    traces = DiskTraces((around.cache, judged, *([around.work] if around.work else [])))
+    beside = ReviewSurroundings(jobs.hurry, around.takes_part, judged)
     rooms = Rooms(database, SqlRooms(), store=around.store, traces=traces, keys=keys, clock=clock)
     engine = Engine(StreamingAggregator(), noise, around.signer, around.delta, around.code_version)
     return Desk(
@@ -76,10 +85,11 @@ def desk(around: Surroundings, *, ledger: SqlLedger | None = None) -> Desk:
         destructions=Destructions(database, SqlDestructions(), around.kek, around.signer, clock),
         optouts=optouts,
         canonical=CanonicalPersons(database, SqlCanonical(), keys, Buffers(), clock),
-        extraction=Extraction(keys, ParquetExtractor()),
+        extraction=Extraction(keys, ParquetExtractor(), around.code_version, Threads(around.tables_at_once)),
         extracts=extracts,
         jobs=jobs,
         rooms=rooms,
+        reviews=Reviews(database, SqlReviews(), PolarsMeasurer(), policy=around.risk, around=beside, clock=clock),
         credentials=RoomCredentials(database, around.permits, around.passes, clock),
         projects=ProjectPrivacy(keys, accounts, extracts, jobs, rooms, noise=noise, delta=around.delta),
         releases=Releases(accounts, around.permits, around.versions, extracts, engine=engine, clock=clock),

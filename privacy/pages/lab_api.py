@@ -5,7 +5,7 @@ Who asks and for which project is set by the gateway from the session's own sock
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse
 
 from hvelv.kernel.web import Actor
@@ -15,12 +15,27 @@ router = APIRouter(prefix="/lab")
 PARQUET = "application/vnd.apache.parquet"
 
 
-@router.get("/datasets/{name}/data")
-def data(name: str, person: Actor, project: Project, desk: AtDesk) -> FileResponse:
-    """Return the project's extract of the table, as Parquet."""
-    permission = desk.permits.permission(project, person)
-    extract, path = desk.extracts.handed_out(permission, name)
-    return FileResponse(path, media_type=PARQUET, headers={"x-hvelv-sha256": extract.sha256})
+@router.get("/datasets/{name}/parts")
+def parts(name: str, person: Actor, project: Project, desk: AtDesk) -> dict[str, Any]:
+    """Return which parts the project's extract of the table has: whole persons each, in order of pseudonym."""
+    extract = desk.extracts.handed_out(desk.permits.permission(project, person), name)
+    listed = [{"sha256": p.sha256, "rows": p.rows, "persons": p.persons} for p in extract.parts]
+    return {"sha256": extract.sha256, "parts": listed}
+
+
+@router.get("/datasets/{name}/parts/{number}")
+def part(name: str, number: int, person: Actor, project: Project, desk: AtDesk) -> FileResponse:
+    """Return one part, as Parquet."""
+    extract = desk.extracts.current(desk.permits.permission(project, person), name)
+    path = desk.extracts.part(extract, number)
+    return FileResponse(path, media_type=PARQUET, headers={"x-hvelv-sha256": extract.parts[number].sha256})
+
+
+@router.post("/credentials")
+def credentials(person: Actor, project: Project, desk: AtDesk, response: Response) -> dict[str, Any]:
+    """Return credentials that read the project's room, for less than a minute."""
+    response.headers["Cache-Control"] = "no-store"
+    return dict(desk.credentials.issue(project, person).as_dict())
 
 
 @router.post("/quotes")

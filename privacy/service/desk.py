@@ -13,6 +13,7 @@ from hvelv.privacy.service.keys import Keys
 from hvelv.privacy.service.optouts import OptOuts
 from hvelv.privacy.service.projects import ProjectPrivacy
 from hvelv.privacy.service.releases import PermitCheck, Releases, VersionSource
+from hvelv.privacy.service.reviews import Reviews
 from hvelv.privacy.service.rooms import Rooms
 
 
@@ -29,6 +30,7 @@ class Desk:
     extracts: ExtractRegistry
     jobs: Jobs
     rooms: Rooms
+    reviews: Reviews
     credentials: RoomCredentials
     projects: ProjectPrivacy
     releases: Releases

@@ -1,174 +1,267 @@
-"""Extracts: what a project gets of a table. Made by a pure pipeline, published in one piece, known by their hash."""
+"""Making extracts: what a project gets of tables, by a pure pipeline that can be stopped and taken up again anywhere."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+import hmac
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from sqlmodel import Session
-
-from hvelv.kernel.audit import AuditEvent
-from hvelv.kernel.database import Database
-from hvelv.kernel.errors import NotPossible, _
-from hvelv.privacy.domain.permission import Permission, PermittedTable
+from hvelv.kernel.canonical import canonical, digest
+from hvelv.kernel.errors import Unavailable, _
+from hvelv.privacy.domain.permission import PermittedTable
 from hvelv.privacy.domain.query import Filter
-from hvelv.privacy.domain.schema import Schema
-from hvelv.privacy.service.keys import Keys, project_key
-from hvelv.privacy.service.optouts import Objections, OptOuts
+from hvelv.privacy.domain.schema import Column, Schema
+from hvelv.privacy.domain.transforms import Transform, as_documents, combined
+from hvelv.privacy.service.keys import Keys, ProjectKeys
+from hvelv.privacy.service.optouts import Objections
+
+Steps = Mapping[str, tuple[Transform, ...]]
+Told = Callable[[int, int], None]
+"""Is told how many pieces of work are done, and of how many."""
 
 
 @dataclass(frozen=True)
 class ExtractOrder:
-    """All that one table's extract is made from. The keys are in no text form of it."""
+    """All that one table's extract is made from, and the folder it is made in. No key is in its text form.
+
+    `extra`: the steps that come after the steward's declared ones. `objections`, `canonical`: as in `Objections`, under
+    `register_key`. `wide`: whether pseudonyms are shown whole, 16 bytes instead of 8.
+    """
 
     source: Path
-    target: Path
+    folder: Path
     schema: Schema
     columns: tuple[str, ...]
-    where: tuple[Filter, ...]
-    project_key: bytes = field(repr=False)
-    objection_key: bytes = field(default=b"", repr=False)
+    keys: ProjectKeys = field(repr=False)
+    where: tuple[Filter, ...] = ()
+    extra: Steps = field(default_factory=dict)
+    register_key: bytes = field(default=b"", repr=False)
     objections: bytes = field(default=b"", repr=False)
+    canonical: bytes = field(default=b"", repr=False)
+    wide: bool = False
+
+    @cached_property
+    def extracted(self) -> Schema:
+        """Return the extract's own schema: permitted columns as they are after all steps."""
+        return self.schema.extracted(self.columns, self.extra)
+
+    def steps(self, column: Column) -> tuple[Transform, ...]:
+        """Return all steps of a source column."""
+        return combined(column.transforms, self.extra.get(column.name, ()))
 
 
 @dataclass(frozen=True)
-class Extracted:
-    """What the pipeline wrote."""
+class PartFile:
+    """A part of an extract on the custodian's disk: whole persons, sorted."""
 
+    path: Path
+    sha256: str
     rows: int
     persons: int
-    sha256: str
 
 
 @dataclass(frozen=True)
-class Extract:
-    """A published extract of one table, made from one permit version."""
+class Wanted:
+    """A table to be extracted: what is permitted of it, where its source lies, and what the steward added."""
 
-    project: str
-    dataset: str
-    table: str
-    permit_version: int
-    bucket: str
-    name: str
-    sha256: str
-    rows: int
-    persons: int
-    code_version: str
-    at: datetime
+    permitted: PermittedTable
+    schema: Schema
+    source: Path
+    extra: Steps = field(default_factory=dict)
+
+    @property
+    def steps(self) -> Steps:
+        """Return the steps after the declared ones: the permit's, then the steward's."""
+        permits = self.permitted.extra
+        names = (*permits, *(name for name in self.extra if name not in permits))
+        return {name: combined(permits.get(name, ()), self.extra.get(name, ())) for name in names}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An extract that is made and not yet seen by anyone.
+
+    `schema`: its own columns; `steps`: those after the declared ones; `all_steps`: with them. `fingerprint`: a keyed
+    digest of all that it is made from.
+    """
+
+    permitted: PermittedTable
+    schema: Schema
+    steps: Steps
+    all_steps: Steps
+    parts: tuple[PartFile, ...]
+    fingerprint: str
+
+    @property
+    def rows(self) -> int:
+        """Return how many rows it has."""
+        return sum(part.rows for part in self.parts)
+
+    @property
+    def persons(self) -> int:
+        """Return how many persons are in it: no person is in two parts."""
+        return sum(part.persons for part in self.parts)
 
 
 class Extractor(Protocol):
     """The pipeline."""
 
-    def extract(self, order: ExtractOrder) -> Extracted:
-        """Write the extract to `order.target`. The same order gives the same bytes."""
+    def extract(self, order: ExtractOrder, told: Told) -> tuple[PartFile, ...]:
+        """Write the extract's parts below `order.folder`, in order of pseudonym. The same order gives the same bytes.
+
+        What is there already is not made again. Raises `Unavailable` without a value of the data where the source cannot
+        be read, `BadIdentifiers`.
+        """
+        ...
+
+    def clash(self, folders: Sequence[Path]) -> bool:
+        """Say whether two persons in the extracts below `folders` have the same first 8 bytes of pseudonym."""
+        ...
+
+    def pieces(self, source: Path) -> int:
+        """Return in how many pieces of work a source is extracted."""
+        ...
+
+    def tidy(self, order: ExtractOrder) -> None:
+        """Remove what was needed only until the parts were there."""
         ...
 
 
-class ExtractRows(Protocol):
-    """Where published extracts are recorded."""
+class Pool(Protocol):
+    """Does several tables at once, or one after the other."""
 
-    def add(self, session: Session, extract: Extract) -> bool:
-        """Keep a published extract unless there is one for the same permit version. Says whether it was kept."""
-        ...
-
-    def all(self, session: Session, project: str) -> list[Extract]:
-        """Return the project's extracts, the newest permit version first."""
+    def each(self, work: Callable[[int], object], count: int) -> list[object]:
+        """Return `work(i)` for each i below `count`, in order. The first error is raised."""
         ...
 
 
-class ExtractReader(Protocol):
-    """Brings published extracts to where they can be read."""
+class OneByOne:
+    """The `Pool` without threads."""
 
-    def path(self, extract: Extract) -> Path:
-        """Return a local file with the extract's bytes, whose hash was checked. Raises `Unavailable`."""
-        ...
+    def each(self, work: Callable[[int], object], count: int) -> list[object]:
+        """Return `work(i)` for each i below `count`."""
+        return [work(i) for i in range(count)]
 
 
 class Extraction:
-    """Makes extracts: brings key and objections together with the order, so that no caller looks into either."""
+    """Makes extracts: brings keys and objections together with the order, so that no caller looks into either."""
 
-    def __init__(self, keys: Keys, extractor: Extractor) -> None:
-        self._keys, self._extractor = keys, extractor
+    def __init__(self, keys: Keys, extractor: Extractor, code_version: str, pool: Pool | None = None) -> None:
+        self._keys, self._extractor, self._code_version = keys, extractor, code_version
+        self._pool = pool or OneByOne()
 
-    def extract(
-        self, project: str, table: PermittedTable, schema: Schema, source: Path, target: Path, *, objections: Objections
-    ) -> Extracted:
-        """Write what `table` permits of the Parquet file `source`, whose whole schema is `schema`, to `target`.
+    def fingerprints(self, project: str, wanted: Sequence[Wanted], objections: Objections) -> dict[str, str]:
+        """Return for each table a keyed digest of all that its extract would be made from."""
+        keys = self._keys.project(project)
+        return {one.permitted.table: self._fingerprint(keys, one, objections) for one in wanted}
 
-        `objections`: one look at the register for all of a job's tables, so that a person is in all or in none.
+    def prepare(
+        self, project: str, wanted: Sequence[Wanted], objections: Objections, folder: Path, *, told: Told
+    ) -> tuple[Prepared, ...]:
+        """Make the extracts of one permit version below `folder`; nobody sees them yet.
+
+        `objections`: one look at the register for all tables, so that a person is in all or in none. Where two persons
+        would share a pseudonym of 8 bytes, all tables get 16. Stopped anywhere and called again, it goes on with what is
+        done, unless anything that it is made from has changed: then that is thrown away.
         """
-        return self._extractor.extract(
-            ExtractOrder(
-                source=source,
-                target=target,
-                schema=schema,
-                columns=table.columns,
-                where=table.where,
-                project_key=self._keys.opened(project_key(project)),
-                objection_key=objections.key,
-                objections=objections.against(table.dataset),
+        keys = self._keys.project(project)
+        marks = self.fingerprints(project, wanted, objections)
+        orders = [
+            self._order(keys, one, objections, folder / one.permitted.table / marks[one.permitted.table])
+            for one in wanted
+        ]
+        for order in orders:
+            _make_only(order.folder)
+        counter = _Counter(told, sum(self._extractor.pieces(order.source) for order in orders))
+        parts = self._made(orders, counter)
+        if self._extractor.clash([order.folder for order in orders]):
+            orders = [replace(order, folder=order.folder / "wide", wide=True) for order in orders]
+            for order in orders:
+                order.folder.mkdir(exist_ok=True)
+            parts = self._made(orders, _Counter(told, counter.of))
+        return tuple(
+            Prepared(
+                one.permitted,
+                order.extracted,
+                one.steps,
+                {column.name: order.steps(column) for column in one.schema.columns},
+                made,
+                marks[one.permitted.table],
             )
+            for one, order, made in zip(wanted, orders, parts, strict=True)
         )
 
+    def _made(self, orders: Sequence[ExtractOrder], counter: "_Counter") -> list[tuple[PartFile, ...]]:
+        made: list[tuple[PartFile, ...]] = [()] * len(orders)
 
-class ExtractRegistry:
-    """What was published to which project."""
+        def one(number: int) -> None:
+            before = 0
 
-    def __init__(self, database: Database, rows: ExtractRows, reader: ExtractReader, optouts: OptOuts) -> None:
-        self._database, self._rows, self._reader, self._optouts = database, rows, reader, optouts
+            def told(done: int, _of: int) -> None:
+                nonlocal before
+                counter.add(done - before)
+                before = done
 
-    def publish(self, extracts: Sequence[Extract], objections: Objections, actor: str) -> None:
-        """Make the extracts of one permit version, made with `objections`, visible, all at once.
+            made[number] = self._extractor.extract(orders[number], told)
+            self._extractor.tidy(orders[number])
 
-        Publishing the same again changes nothing. Raises `NotPossible` for other bytes in place of published ones,
-        `Unavailable` when there are other objections by now: they have to be made again.
-        """
-        with self._database.transaction() as unit:
-            self._optouts.expect(unit.session, objections)
-            for extract in extracts:
-                if self._rows.add(unit.session, extract):
-                    detail = {"table": extract.table, "sha256": extract.sha256, "rows": extract.rows}
-                    detail |= {"persons": extract.persons, "permit_version": extract.permit_version}
-                    unit.record(AuditEvent(actor, "extract.published", extract.project, detail))
-                    continue
-                kept = self._find(self._rows.all(unit.session, extract.project), extract.table, extract.permit_version)
-                if kept is None or kept.sha256 != extract.sha256:
-                    raise NotPossible(_("Et publisert uttrekk kan ikke byttes ut."), code="published")
+        self._pool.each(one, len(orders))
+        return made
 
-    def complete(self, project: str, permit_version: int, tables: Collection[str]) -> bool:
-        """Say whether every one of `tables` is published for the permit version."""
-        return {e.table for e in self.all(project) if e.permit_version == permit_version} >= set(tables)
+    def _order(self, keys: ProjectKeys, one: Wanted, objections: Objections, folder: Path) -> ExtractOrder:
+        return ExtractOrder(
+            source=one.source,
+            folder=folder,
+            schema=one.schema,
+            columns=one.permitted.columns,
+            keys=keys,
+            where=one.permitted.where,
+            extra=one.steps,
+            register_key=objections.key,
+            objections=objections.against(one.permitted.dataset),
+            canonical=objections.canonical,
+        )
 
-    def all(self, project: str) -> list[Extract]:
-        """Return the project's extracts, the newest permit version first."""
-        with self._database.reading() as session:
-            return self._rows.all(session, project)
+    def _fingerprint(self, keys: ProjectKeys, one: Wanted, objections: Objections) -> str:
+        document = {
+            "version": one.permitted.version,
+            "columns": list(one.permitted.columns),
+            "where": [f.model_dump(mode="json") for f in one.permitted.where],
+            "steps": steps_document(one.steps),
+            "objections": objections.fingerprint,
+            "code": self._code_version,
+        }
+        return hmac.digest(keys.persons, b"hvelv extract\x00" + canonical(document), "sha256").hex()
 
-    def current(self, permission: Permission, table: str) -> Extract:
-        """Return the extract of the permit as it is now. Raises `NotFound`, or `NotPossible` until it is published."""
-        permitted = permission.table(table)
-        found = self._find(self.all(permission.project), permitted.table, permission.permit_version)
-        if found is None:
-            raise NotPossible(
-                _("Uttrekket er ikke klart ennå."), remedy=_("Følg med på prosjektsiden."), code="not-provisioned"
-            )
-        return found
 
-    def path(self, extract: Extract) -> Path:
-        """Return a local file with the extract, for the custodian's own reading."""
-        return self._reader.path(extract)
+class _Counter:
+    """Adds up what several tables at once have done."""
 
-    def handed_out(self, permission: Permission, table: str) -> tuple[Extract, Path]:
-        """Return the extract for a member's session, and write in the audit trail who got it."""
-        extract = self.current(permission, table)
-        path = self._reader.path(extract)
-        with self._database.transaction() as unit:
-            detail = {"table": table, "sha256": extract.sha256}
-            unit.record(AuditEvent(permission.person, "extract.read", permission.project, detail))
-        return extract, path
+    def __init__(self, told: Told, of: int) -> None:
+        self._told, self.of, self._done = told, of, 0
 
-    @staticmethod
-    def _find(extracts: Sequence[Extract], table: str, version: int) -> Extract | None:
-        return next((e for e in extracts if e.table == table and e.permit_version == version), None)
+    def add(self, done: int) -> None:
+        self._done += done
+        self._told(min(self._done, self.of), self.of)
+
+
+def _make_only(folder: Path) -> None:
+    """Make the folder, and remove what else lies beside it: the work of a run that was asked for something else."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for other in folder.parent.iterdir():
+        if other != folder:
+            shutil.rmtree(other)
+
+
+def steps_document(steps: Steps) -> dict[str, list[dict[str, object]]]:
+    """Return the JSON form of steps by column."""
+    return {name: as_documents(steps[name]) for name in sorted(steps) if steps[name]}
+
+
+def parts_digest(hashes: Sequence[str]) -> str:
+    """Return the hash by which an extract is known: of the hashes of its parts, in order. Raises `Unavailable` for none."""
+    if not hashes:
+        raise Unavailable(_("Kildetabellen kunne ikke leses til et uttrekk."), code="extract")
+    return digest({"parts": list(hashes)})

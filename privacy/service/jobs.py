@@ -91,9 +91,11 @@ class Jobs:
         begun = dataclasses.replace(job, state=JobState.RUNNING, step=0, steps=steps, message="")
         return self._write(dataclasses.replace(begun, attempts=job.attempts + 1))
 
-    def advanced(self, job_id: str, step: int, message: str) -> Job:
-        """Say that a step is reached; also the heartbeat that a reaper looks for."""
-        return self._write(dataclasses.replace(self.job(job_id), state=JobState.RUNNING, step=step, message=message))
+    def advanced(self, job_id: str, step: int, message: str, steps: int | None = None) -> Job:
+        """Say that a step is reached, of how many if that is known by now; also the heartbeat that a reaper looks for."""
+        job = self.job(job_id)
+        of = job.steps if steps is None else steps
+        return self._write(dataclasses.replace(job, state=JobState.RUNNING, step=step, steps=of, message=message))
 
     def done(self, job_id: str) -> Job:
         """Say that all is done."""
@@ -107,6 +109,12 @@ class Jobs:
     def again(self, job_id: str, message: str = "") -> Job:
         """Put a failed or stopped job back on the list; with a `message` that says what it waits for, for later."""
         return self._write(dataclasses.replace(self.job(job_id), state=JobState.QUEUED, message=message))
+
+    def hurry(self, project: str) -> None:
+        """Have the project's job done now, if it waits: what it waited for has come."""
+        job = self.newest(project)
+        if job is not None and job.state is JobState.QUEUED:
+            self.again(job.id)
 
     def job(self, job_id: str) -> Job:
         """Return the job. Raises `NotFound`."""

@@ -25,7 +25,7 @@ from hvelv.privacy.domain.plan import Plan, plan
 from hvelv.privacy.domain.query import query_from, rho_from
 from hvelv.privacy.domain.schema import Schema
 from hvelv.privacy.service.accounts import Accounts, Charge, Purchase
-from hvelv.privacy.service.extraction import Extract, ExtractRegistry
+from hvelv.privacy.service.extracts import Extract, ExtractRegistry
 
 KEY_FORM = re.compile(r"[A-Za-z0-9_-]{8,80}")
 log = logging.getLogger(__name__)
@@ -59,8 +59,8 @@ class VersionSource(Protocol):
 class Aggregator(Protocol):
     """Exact totals in which no person counts for more than the plan's bounds."""
 
-    def totals(self, path: Path, plan: Plan) -> list[list[int]]:
-        """Return a total for each part and cell, in whole units."""
+    def totals(self, paths: Sequence[Path], plan: Plan) -> list[list[int]]:
+        """Return a total for each part and cell, in whole units. `paths`: an extract's files, in order."""
         ...
 
 
@@ -158,8 +158,8 @@ class Releases:
         permission = self._permits.permission(project, person)
         query, price = query_from(document), rho_from(rho_micro)
         table = permission.table(query.dataset)
-        schema = self._versions.version(table.dataset, table.version).schema.permitted(table.columns)
-        meant = plan(query, schema)
+        whole = self._versions.version(table.dataset, table.version).schema
+        meant = plan(query, whole.extracted(table.columns, self._extracts.steps(permission, table.table)))
         if price < len(meant.parts):
             message = _("Spørringen måler {parts} ting og koster minst {parts} mikro-rho.")
             raise Invalid((Problem(message, "rho_micro", params={"parts": len(meant.parts)}),))
@@ -185,7 +185,7 @@ class Releases:
     def _answered(self, asked: _Asked, extract: Extract, charge: Charge) -> str:
         """Return the signed answer. Whatever goes wrong here is told in the same words."""
         try:
-            totals = self._engine.aggregator.totals(self._extracts.path(extract), asked.plan)
+            totals = self._engine.aggregator.totals(self._extracts.paths(extract), asked.plan)
             noisy = [self._engine.noise.draw(dose, part) for dose, part in zip(asked.doses, totals, strict=True)]
             body = self._body(asked, extract, charge, noisy)
             signed = self._engine.signer.sign("release", body)

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from unittest.mock import patch
 
@@ -218,29 +219,48 @@ def test_while_extracts_are_published_nobody_adds_an_objection(world):
 
 def test_an_extract_is_published_once_and_never_replaced(world):
     extract = world.provision()
+    seen = world.desk.optouts.look([ASKED], PURPOSE)
 
-    assert world.provision() == extract
+    world.desk.extracts.publish([extract], seen, "provision")
     with pytest.raises(NotPossible):
-        world.provision(rows=some_rows(5))
+        world.desk.extracts.publish([replace(extract, sha256="0" * 64)], seen, "provision")
+    assert world.desk.extracts.all(PROJECT) == [extract]
     assert world.actions().count("extract.published") == 1
+
+
+def test_a_new_generation_withdraws_the_earlier_one_and_its_local_copies(world):
+    old = world.provision()
+    copy = world.desk.extracts.part(old, 0)
+    world.desk.optouts.take_in([objection(1)], "registrar")
+
+    new = world.provision()
+
+    assert new.generation == old.generation + 1
+    assert new.persons == old.persons - 1
+    assert [e.generation for e in world.desk.extracts.in_use(PROJECT)] == [new.generation]
+    assert world.desk.extracts.all(PROJECT)[1].withdrawn_at is not None
+    assert world.desk.extracts.current(world.permits.permission(PROJECT, PERSON), "labs") == new
+    assert world.actions().count("extract.withdrawn") == 1
+    assert [part.name for part in world.desk.extracts.superseded(PROJECT)] == [part.name for part in old.parts]
+    assert not copy.exists()
 
 
 def test_a_session_gets_the_extracts_own_bytes_and_it_is_written_down(world):
     extract = world.provision()
     permission = world.permits.permission(PROJECT, PERSON)
 
-    _extract, path = world.desk.extracts.handed_out(permission, "labs")
+    handed = world.desk.extracts.handed_out(permission, "labs")
 
-    assert pq.read_table(path).num_rows == extract.rows
+    assert pq.read_table(world.desk.extracts.part(handed, 0)).num_rows == extract.rows
     assert world.actions()[-1] == "extract.read"
 
 
 def test_changed_bytes_in_the_store_are_not_used(world):
-    world.provision()
-    world.store.objects[PROJECT, "labs.parquet"] += b" "
+    extract = world.provision()
+    world.store.objects[PROJECT, extract.parts[0].name] += b" "
 
     with pytest.raises(Unavailable):
-        world.desk.extracts.handed_out(world.permits.permission(PROJECT, PERSON), "labs")
+        world.desk.extracts.part(extract, 0)
     assert not list((world.folder / "cache").glob("*"))
 
 

@@ -56,10 +56,14 @@ def an_order(**changes):
 
 
 def test_a_session_reads_its_data(door):
-    answer = door.get("/lab/datasets/labs/data")
+    listed = door.get("/lab/datasets/labs/parts").json()["parts"]
+
+    answer = door.get("/lab/datasets/labs/parts/0")
 
     assert answer.status_code == 200
+    assert answer.headers["x-hvelv-sha256"] == listed[0]["sha256"]
     assert pq.read_table(io.BytesIO(answer.content)).column_names[0] == "pid"
+    assert door.get(f"/lab/datasets/labs/parts/{len(listed)}").status_code == 409
 
 
 def test_a_quote_then_a_release_then_the_list(door):
@@ -72,7 +76,9 @@ def test_a_quote_then_a_release_then_the_list(door):
     assert door.post("/lab/releases", json=an_order()).json() == release
 
 
-@pytest.mark.parametrize("path", ["/lab/datasets/labs/data", "/lab/releases", "/lab/releases/rel-1"])
+@pytest.mark.parametrize(
+    "path", ["/lab/datasets/labs/parts", "/lab/datasets/labs/parts/0", "/lab/releases", "/lab/releases/rel-1"]
+)
 @pytest.mark.parametrize("missing", [{ACTOR: ""}, {PROJECT_HEADER: ""}, {ACTOR: "stranger"}])
 def test_nobody_reads_without_a_permit(door, path, missing):
     assert door.get(path, headers=missing).status_code == 403

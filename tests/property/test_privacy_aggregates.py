@@ -6,6 +6,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -55,7 +57,23 @@ FEW = settings(max_examples=60, deadline=None, suppress_health_check=list(Health
 def totals(persons, plan, *, batch=1 << 18):
     written = [{"pid": pid} | row for pid in sorted(persons) for row in persons[pid]]
     with tempfile.TemporaryDirectory() as folder:
-        return bounded_totals(an_extract_file(Path(folder) / "x.parquet", written), plan, batch=batch)
+        return bounded_totals([an_extract_file(Path(folder) / "x.parquet", written)], plan, batch=batch)
+
+
+def cut(persons, plan, at, *, wide):
+    """Return the totals over files cut between persons, with pseudonyms of 8 bytes or of 16."""
+    ordered = sorted(persons)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = []
+        for number, some in enumerate((ordered[:at], ordered[at:])):
+            rows = [{"pid": pid} | row for pid in some for row in persons[pid]]
+            path = an_extract_file(Path(folder) / f"{number}.parquet", rows)
+            if wide:
+                table = pq.read_table(path)
+                pids = [(pid // 2).to_bytes(8, "big") + pid.to_bytes(8, "big") for pid in table["pid"].to_pylist()]
+                pq.write_table(table.set_column(0, "pid", pa.array(pids, pa.binary(16))), path)
+            paths.append(path)
+        return bounded_totals(paths, plan, batch=3)
 
 
 def check_neighbours(persons, away, plan):
@@ -86,6 +104,26 @@ def test_a_person_with_a_thousand_rows_counts_as_everybody_else():
 
     assert totals(persons, plan) == [[4, 0], [4 * 500, 0]]
     check_neighbours(persons, 2, plan)
+
+
+@FEW
+@given(people, KEYS, st.integers(1, 3), st.integers(1, 3), st.integers(0, 6), st.booleans())
+def test_files_cut_between_persons_and_wide_pseudonyms_change_no_total(  # noqa: PLR0917 - drawn by position
+    persons, by, max_rows, max_groups, at, wide
+):
+    plan = a_plan(by=by, measures=MEASURES, max_rows=max_rows, max_groups=max_groups)
+
+    assert cut(persons, plan, at, wide=wide) == totals(persons, plan)
+
+
+def test_wide_pseudonyms_in_the_wrong_order_are_refused(tmp_path):
+    rows = [{"pid": 1, "sex": "f"}, {"pid": 2, "sex": "f"}]
+    table = pq.read_table(an_extract_file(tmp_path / "x.parquet", rows))
+    for pids in ([b"\1" * 16, b"\0" * 16], [b"\1" * 16, b"\1" * 15 + b"\0"]):
+        pq.write_table(table.set_column(0, "pid", pa.array(pids, pa.binary(16))), tmp_path / "x.parquet")
+        for batch in (1, 2):
+            with pytest.raises(Unavailable):
+                bounded_totals([tmp_path / "x.parquet"], a_plan(), batch=batch)
 
 
 @FEW
@@ -184,6 +222,6 @@ def test_a_file_in_another_order_is_refused(tmp_path):
     path = an_extract_file(tmp_path / "x.parquet", [{"pid": pid} | row for pid in (1, 2, 1)])
 
     with pytest.raises(Unavailable):
-        bounded_totals(path, a_plan())
+        bounded_totals([path], a_plan())
     with pytest.raises(Unavailable):
-        bounded_totals(path, a_plan(), batch=2)
+        bounded_totals([path], a_plan(), batch=2)

@@ -5,6 +5,7 @@ import base64
 import secrets
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -12,7 +13,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 import hvelv.privacy.service.keys as keys_module
 from hvelv.kernel.errors import NotPossible
 from hvelv.privacy.adapters.kek import LocalKek
-from hvelv.privacy.adapters.pseudonyms import PersonCipher, among
+from hvelv.privacy.adapters.membership import Members
+from hvelv.privacy.adapters.pseudonyms import PersonCipher
 from hvelv.privacy.domain.identifiers import BadIdentifiers, IdKind
 from tests.builders_privacy import KEK, a_person_number
 
@@ -64,12 +66,38 @@ def test_rekeying_gives_what_the_other_key_gives():
     assert (one.rekeyed(one.blocks(ids), other) == other.blocks(ids)).all()
 
 
-def test_among_compares_whole_blocks():
+def test_members_are_found_by_their_whole_block():
     blocks = PersonCipher(KEY).blocks(pa.array(NUMBERS))
     wanted = blocks[[3, 9]].copy()
     wanted[1, 1] ^= 1  # shares the first half only
+    keep = np.ones(len(blocks), np.bool_)
 
-    assert [i for i, hit in enumerate(among(blocks, wanted)) if hit] == [3]
+    Members(wanted).drop(blocks, keep)
+
+    assert np.flatnonzero(~keep).tolist() == [3]
+
+
+def test_a_changed_number_stands_for_the_new_one_and_no_other_row_is_touched():
+    blocks = PersonCipher(KEY).blocks(pa.array(NUMBERS))
+    before = blocks.copy()
+
+    Members(before[[5, 7]], before[[1, 2]]).replace(blocks)
+
+    assert (blocks[[5, 7]] == before[[1, 2]]).all()
+    others = np.setdiff1d(np.arange(len(blocks)), [5, 7])
+    assert (blocks[others] == before[others]).all()
+
+
+@pytest.mark.parametrize("letter", [*b"/:", 0, 0x20, 0x2A, 0x7F, 0x80, 0xB9, 0xBA, 0xF5, 0xFF])
+@pytest.mark.parametrize("place", range(11))
+def test_a_byte_that_is_no_digit_is_refused_wherever_it_stands(letter, place):
+    raw = bytearray("".join(NUMBERS[:20]).encode())
+    raw[5 * 11 + place] = letter
+    offsets = np.arange(0, 11 * 21, 11, dtype=np.int32)
+    ids = pa.StringArray.from_buffers(20, pa.py_buffer(offsets), pa.py_buffer(bytes(raw)))
+
+    with pytest.raises(BadIdentifiers):
+        PersonCipher(KEY).blocks(ids)
 
 
 @pytest.mark.attack("PS02")

@@ -90,8 +90,9 @@ class SqlOptOuts:
     def baseless(self, session: Session, at: datetime) -> int:
         """Return how many withdrawals of the moment `at` follow no objection of the same number to the same scope."""
         before = aliased(ObjectionRow)
-        same = before.block == ObjectionRow.block, before.scope == ObjectionRow.scope
-        objected = select(before.block).where(*same, before.act == Act.OBJECT.value, before.day <= ObjectionRow.day)
+        same = [col(getattr(before, name)) == col(getattr(ObjectionRow, name)) for name in ("block", "scope")]
+        earlier = col(before.day) <= col(ObjectionRow.day)
+        objected = select(col(before.block)).where(*same, earlier, col(before.act) == Act.OBJECT.value)
         now = col(ObjectionRow.act) == Act.WITHDRAW.value, col(ObjectionRow.added_at) == moment_text(at)
         return _count(session, *now, ~objected.exists())
 
@@ -102,6 +103,10 @@ class SqlOptOuts:
     def datasets(self, session: Session) -> set[str]:
         """Return the datasets that can be objected to: those with an account."""
         return set(session.scalars(select(col(AccountRow.dataset))))
+
+    def size(self, session: Session) -> int:
+        """Return how many rows there are in all."""
+        return _count(session) + SqlCanonical().count(session)
 
     def counts(self, session: Session) -> dict[str, int]:
         """Return how much was said on another's behalf, and how much withdrawn."""

@@ -99,6 +99,13 @@ class OptOuts:
         with self._database.reading() as session:
             return self._looked(session, tuple(asked), purpose)
 
+    def state(self) -> str:
+        """Return a text that is another as soon as a look could see something else: nothing is ever taken out."""
+        days = self._days()
+        with self._database.reading() as session:
+            size = self._rows.size(session)
+        return f"{size} {days[Act.OBJECT]} {days[Act.WITHDRAW]}"
+
     def expect(self, session: Session, seen: Objections) -> None:
         """Raise `Unavailable` if the register says other than was `seen`; let nobody add to it before the transaction ends.
 

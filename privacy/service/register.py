@@ -4,12 +4,12 @@ from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlmodel import Session
 
 from hvelv.kernel.errors import _
-from hvelv.privacy.domain.objecting import DAY_FIELD, Act, By, RowCheck
+from hvelv.privacy.domain.objecting import DAY_FIELD, Act, By, Fault, RowCheck
 from hvelv.privacy.service.intake import Rows
 
 
@@ -71,6 +71,10 @@ class ObjectionRows(Protocol):
         """Return the datasets that can be objected to: those with an account."""
         ...
 
+    def size(self, session: Session) -> int:
+        """Return how many rows there are in all."""
+        ...
+
     def counts(self, session: Session) -> dict[str, int]:
         """Return how much was said on another's behalf, and how much withdrawn."""
         ...
@@ -95,7 +99,7 @@ class BlockWork(Protocol):
 class ObjectionSheet:
     """Rows of objections or withdrawals on their way in."""
 
-    optional = ("by", "representative")
+    optional: tuple[str, ...] = ("by", "representative")
     refusal = _("Reservasjonene kan ikke tas inn slik de er. Ingen er tatt inn.")
 
     def __init__(
@@ -108,7 +112,10 @@ class ObjectionSheet:
         self._batches: list[Batch] = []
         self._total = 0
         self.columns = check.columns
-        self.fault = check.fault
+
+    def fault(self, row: Mapping[str, Any]) -> Fault | None:
+        """Return what is wrong with a row."""
+        return self._check.fault(row)
 
     def keep(self, rows: Rows, _places: Sequence[int]) -> None:
         """Remember good rows as blocks."""

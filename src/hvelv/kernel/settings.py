@@ -95,6 +95,34 @@ class Settings(BaseSettings):
         le=36_500,
         description="Days after a permit's end for which its project's key and sealed extracts are kept, as written in each new permit. 0 destroys both at once.",
     )
+    risk_min_k: int = Field(
+        5, ge=1, description="Fewest persons that may be alike in all that an outsider can know, in an extract."
+    )
+    risk_max_small: float = Field(
+        0.05, ge=0, le=1, description="Largest share of an extract's persons who may be in a group smaller than that."
+    )
+    risk_max_average: float = Field(
+        0.1, ge=0, le=1, description="Highest mean chance of finding a person whom one knows to be in the extract."
+    )
+    risk_max_highest: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Highest chance of finding any one person; above it a person counts as being at high risk.",
+    )
+    risk_min_l: int = Field(2, ge=1, description="Fewest values of a sensitive variable in a group of like persons.")
+    risk_max_t: float = Field(
+        0.5, ge=0, le=1, description="Farthest that a group may be from the whole in a sensitive variable, 0 to 1."
+    )
+    risk_hold: bool = Field(
+        False,
+        description="Whether an extract over a limit waits for the steward also where the permit does not ask for it.",
+    )
+    optout_days: int = Field(
+        30,
+        ge=0,
+        description="Days after which extracts made before somebody objected are made again, and the earlier ones withdrawn. 0: in the next round.",
+    )
     link_seconds: int = Field(300, description="Seconds that a download link for a bundle lives.")
     locale: str = Field("nb", description="Language for those who have not chosen one: nb or en.")
 

@@ -18,6 +18,7 @@ from hvelv.operation import tables
 from hvelv.privacy.pages import lab_api, optouts_api, projects_api
 from hvelv.requests.pages import office_api
 from hvelv.workflows.desk import Desk, desk
+from hvelv.workflows.refresh import refresher
 
 ROUND_SECONDS = 20.0
 MOST_EVENTS = 1000
@@ -102,14 +103,15 @@ def _audit(made: Desk) -> APIRouter:
 
 
 async def _look_after(made: Desk) -> None:
-    """Finish export checks that a crash cut short, and write down that permits have expired. Rights end without it."""
-    started = made.clock.now()
+    """Do what is due now and then: checks that a crash cut short, permits that have expired, extracts to be made again."""
+    started, refresh = made.clock.now(), refresher(made)
     while True:
         for name, chore in (
             ("export checks", lambda: made.exports.resume(before=started)),
             ("expired permits", lambda: made.office.expire(made.clock.now())),
             ("rooms of ended projects", made.privacy.rooms.look_after),
             ("keys to be destroyed", made.privacy.destructions.finish),
+            ("extracts with people who object", refresh.run),
         ):
             try:
                 await asyncio.to_thread(chore)

@@ -43,7 +43,7 @@ def upgrade() -> None:
         sa.Column("added_at", sa.String(length=40), nullable=False),
         sa.PrimaryKeyConstraint("old", name=op.f("pk_privacy_canonical")),
     )
-    for part in _parts(sa.select(OLD.c["block", "scope", "since", "added_at"])):
+    for part in _parts(sa.select(OLD)):
         rows = [
             {
                 "block": bytes.fromhex(block),

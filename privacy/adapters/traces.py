@@ -19,11 +19,11 @@ class DiskTraces:
         own = prefix(project).rstrip("/")
         hashes = {Path(name).stem[-HASH_LETTERS:] for name in names if name.endswith(".parquet")}
         removed = 0
-        for folder in self.folders:
+        for folder in (folder for folder in self.folders if folder.is_dir()):
             removed += sum(path.is_file() for path in (folder / own).rglob("*"))
             shutil.rmtree(folder / own, ignore_errors=True)
-            for path in folder.glob("*.parquet"):
-                if path.name[:HASH_LETTERS] in hashes:
+            for path in folder.iterdir():
+                if path.is_file() and path.name.lstrip(".")[:HASH_LETTERS] in hashes:
                     path.unlink(missing_ok=True)
                     removed += 1
         return removed

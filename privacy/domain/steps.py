@@ -25,6 +25,7 @@ MOST_STEPS = 12
 MOST_EDGES = 101
 MOST_CODES = 5000
 MOST_DAYS = 365
+MOST_LISTED = 8
 MOST_PERSONS = 1000
 LONGEST_CODE = 100
 LARGEST = 512 * 1024  # bytes; a code list of MOST_CODES fits
@@ -167,7 +168,7 @@ NOTES: Mapping[str, str] = {
     "year": _("Bare årstallet utleveres."),
     "month": _("Bare år og måned utleveres: datoen er satt til den første i måneden."),
     "shift": _("Datoen er flyttet inntil {days} dager, like mye for alle datoene til en person i prosjektet."),
-    "bands": _("Tallet er gjort om til {count} grupper."),
+    "bands": _("Tallet er gjort om til grupper, med grenser ved {edges}."),
     "clip": _("Tall utenfor {low} til {high} er satt til grensen."),
     "truncate": _("Bare de {length} første tegnene i koden utleveres."),
     "suppress": _("Koder som færre enn {persons} personer har, er byttet ut med «{instead}»."),
@@ -227,10 +228,15 @@ def note(step: Transform) -> str:
 def note_params(step: Transform) -> dict[str, object]:
     """Return what the note is filled in with: numbers and public codes."""
     if isinstance(step, Bands):
-        return {"count": len(step.edges)}
+        return {"edges": _listed([str(edge) for edge in step.edges])}
     if isinstance(step, Coarsen):
-        return {"count": len({to for _code, to in step.codes}), "codes": len(step.codes)}
+        return {"count": len({*(to for _code, to in step.codes), step.otherwise}), "codes": len(step.codes)}
     return step.model_dump(exclude={"kind"})
+
+
+def _listed(words: Sequence[str]) -> str:
+    """Return a list to be read, a long one by its beginning and its end."""
+    return ", ".join(words) if len(words) <= MOST_LISTED else f"{', '.join(words[:3])} … {words[-1]}"
 
 
 def combined(*groups: Sequence[Transform]) -> tuple[Transform, ...]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from math import floor
 
@@ -278,6 +278,15 @@ def test_every_shift_within_the_days_occurs_about_as_often(days):
     assert (found.min(), found.max()) == (date(2020, 6, 1) - timedelta(days), date(2020, 6, 1) + timedelta(days))
 
 
+@pytest.mark.attack("PS06")
+def test_a_date_has_no_time_of_day_whatever_the_source_has():
+    frame = pl.DataFrame({"v": [datetime(2020, 2, 29, 13, 45, 12, 345678, UTC)]})
+
+    found = frame.select(expression(Column("v", "date", "date"), (), KEY))["v"]
+
+    assert (found.dtype, found.to_list()) == (pl.Date, [date(2020, 2, 29)])
+
+
 def test_a_person_without_days_has_no_date():
     column = Column("v", "date", "date")
     frame = pl.DataFrame({"v": [date(2020, 1, 1)], SHIFT: [None]}, schema={"v": pl.Date, SHIFT: pl.Int32})
@@ -287,6 +296,7 @@ def test_a_person_without_days_has_no_date():
     assert found["v"].to_list() == [None]
 
 
+@pytest.mark.attack("PS02")
 def test_a_code_has_one_mark_in_a_project_whatever_its_variable_is_called_and_none_in_common_with_another_project():
     mark = transforms_from([{"kind": "hash"}])
     frame = pl.DataFrame({"ward": ["4", "5", None], "place": ["5", "4", "4"], "number": [4, 5, 4]})

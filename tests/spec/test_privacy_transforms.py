@@ -6,6 +6,7 @@ import pytest
 
 from hvelv.kernel.errors import Invalid
 from hvelv.privacy.domain.permission import PermittedTable
+from hvelv.privacy.domain.reference import EXAMPLES, render
 from hvelv.privacy.domain.schema import NEVER_LEAVES, ROLES, Column, Schema
 from hvelv.privacy.domain.transforms import (
     KINDS,
@@ -165,8 +166,10 @@ def test_a_refusal_never_repeats_what_was_sent():
     assert "ola" not in json.dumps([p.field for p in refusal.value.problems])
 
 
-def test_every_kind_has_a_note():
-    assert set(NOTES) == set(KINDS)
+def test_every_kind_has_a_note_and_a_line_on_the_reference_page():
+    assert set(NOTES) == set(KINDS) == {example["kind"] for example in EXAMPLES}
+    assert "| `truncate` | string |" in render()
+    assert "| `suppress` | string, integer |" in render()
 
 
 @pytest.mark.parametrize("role", ROLES)

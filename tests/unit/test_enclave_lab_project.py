@@ -46,7 +46,7 @@ def test_variables_are_described_as_they_leave_with_notes() -> None:
 
     assert (age["type"], age["low"], age["high"]) == ("string", None, None)
     assert [c["code"] for c in age["categories"]] == ["<18", "18–39", "40–66", "67+"]
-    assert age["notes"] == ["Tallet er gjort om til 3 grupper."]
+    assert age["notes"] == ["Tallet er gjort om til grupper, med grenser ved 18, 40, 67."]
     assert (drawn["type"], drawn["notes"]) == ("integer", ["Bare årstallet utleveres."])
     assert (weight["high"], weight["step"], weight["notes"]) == (300, 0.1, [])
     assert sex["categories"] == [

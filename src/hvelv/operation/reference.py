@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic_core import PydanticUndefined
 
 from hvelv.kernel.settings import Settings
+from hvelv.privacy.domain import reference as transforms
 from hvelv.requests.domain import reference as lifecycles
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -39,6 +40,7 @@ def _shown(value: object) -> str:
 PAGES: Mapping[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "reference/lifecycle.md": lifecycles.render,
+    "reference/transforms.md": transforms.render,
 }
 """Path below docs/ → what makes it."""
 

@@ -45,6 +45,9 @@ class Policy:
     hold: bool = False
 
 
+DEFAULT_POLICY = Policy()
+
+
 @dataclass(frozen=True)
 class Risk:
     """Chance of finding the right person: the mean over persons, the highest, and the share above the limit."""
@@ -172,6 +175,16 @@ def findings(report: Report, policy: Policy) -> tuple[Finding, ...]:
         found.append(Finding("l", one.distinct, policy.min_l, one.distinct >= policy.min_l, one.column))
         found.append(Finding("t", one.closeness, policy.max_t, one.closeness <= policy.max_t, one.column))
     return tuple(found)
+
+
+def is_within(outline: Outline, policy: Policy) -> bool:
+    """Say whether the numbers that steps are compared by keep the limits."""
+    return outline.k >= policy.min_k and outline.small <= policy.max_small and outline.average <= policy.max_average
+
+
+def score(outline: Outline) -> float:
+    """Return one number that is lower the fewer persons stand out."""
+    return outline.small + outline.average
 
 
 def quasi(schema: Schema) -> tuple[Column, ...]:

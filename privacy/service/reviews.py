@@ -28,7 +28,7 @@ from hvelv.privacy.domain.reviewing import (
     extra_documents,
     extra_from,
 )
-from hvelv.privacy.domain.risk import QUASI_ROLES, Outline, Policy, Report, findings, may_follow, quasi, sensitive
+from hvelv.privacy.domain.risk import QUASI_ROLES, Policy, Report, findings, may_follow, quasi, sensitive
 from hvelv.privacy.domain.schema import Column, Schema
 from hvelv.privacy.domain.steps import Transform, as_documents, combined, transforms_from
 from hvelv.privacy.domain.transforms import transformed
@@ -85,12 +85,8 @@ class Measurer(Protocol):
         """Measure all there is to a report, as if `extra` steps were done with what was gathered."""
         ...
 
-    def outline(self, folder: Path, schema: Schema, policy: Policy, extra: Extra) -> Outline:
-        """Measure the few numbers by which steps are compared."""
-        ...
-
     def suggestions(self, folder: Path, schema: Schema, policy: Policy, done: Extra) -> list[dict[str, Any]]:
-        """Try steps and return those that help most, each with its outline and the variable it is for."""
+        """Try steps and return those that help most: `extra` (JSON form), outlines `now` and `then`."""
         ...
 
 
@@ -135,17 +131,7 @@ class Reviews:
     def steps(self, project: str, table: str, generation: int) -> Mapping[str, tuple[Transform, ...]]:
         """Return the steps that the steward decided on for this extract; empty without any."""
         found = self._find(project, table, generation)
-        return found.extra if found else {}
-
-    def standing(self, project: str, table: str, generation: int) -> Verdict | None:
-        """Return how the extract stands before it is made (again); None where it was never offered or is to be remade.
-
-        WAITING: nothing has changed since it was offered, making it once more would be in vain.
-        """
-        found = self._find(project, table, generation)
-        if found is None or found.state in {ReviewState.CHANGING, ReviewState.NOTED}:
-            return None
-        return VERDICTS[found.state]
+        return found.extra if found and found.state is not ReviewState.REFUSED else {}
 
     def offer(
         self,
@@ -169,24 +155,23 @@ class Reviews:
         where there are any, for the risk that does not presume that one knows who is in the extract.
         """
         known = self._find(project, table, generation)
-        if known and (known.state is ReviewState.REFUSED or self._is_settled(known, fingerprint, needed=needed)):
+        if known and self._is_settled(known, fingerprint, needed=needed):
             return VERDICTS[known.state]
+        if (
+            known and known.state is ReviewState.REFUSED
+        ):  # what was refused was another extract; this one is judged anew
+            known = replace(known, before=None, extra={})
         folder = self._folder(project, table, generation)
-        shutil.rmtree(folder, ignore_errors=True)
-        whole = folder.with_name(f"{folder.name}-population")
-        try:
-            report = self._measured(parts, schema, folder, population, whole)
-            held = needed or (self._policy.hold and not all(one.within for one in findings(report, self._policy)))
-            document = self._document(report)
-            if held:
-                document["suggestions"] = self._measurer.suggestions(
-                    folder, schema, self._policy, {name: tuple(done) for name, done in steps.items()}
-                )
-        finally:
-            shutil.rmtree(whole, ignore_errors=True)
+        self._clear(folder)
+        report = self._measured(parts, schema, folder, population)
+        held = needed or (self._policy.hold and not all(one.within for one in findings(report, self._policy)))
+        document = self._document(report)
+        if held:
+            done = {name: tuple(some) for name, some in steps.items()}
+            document["suggestions"] = self._measurer.suggestions(folder, schema, self._policy, done)
+        else:
+            self._clear(folder)
         state = ReviewState.WAITING if held else ReviewState.NOTED
-        if not held:
-            shutil.rmtree(folder, ignore_errors=True)
         review = Review(
             project, table, generation, dataset, holder, fingerprint, state, document,
             known.before if known else None, known.extra if known else {},
@@ -262,9 +247,11 @@ class Reviews:
             return 0
         with self._database.reading() as session:
             waiting = self._rows.waiting(session)
-        kept = {self._folder(r.project, r.table, r.generation).name for r in waiting if runs(r.project)}
+        kept = {self._folder(r.project, r.table, r.generation) for r in waiting if runs(r.project)}
+        kept |= {_beside(folder) for folder in kept}
         long_ago = self._clock.now().timestamp() - STRAY_SECONDS
-        strays = [p for p in self._around.folder.iterdir() if p.name not in kept and p.stat().st_mtime < long_ago]
+        found = (path for path in self._around.folder.glob("*/*") if path not in kept)
+        strays = [path for path in found if path.stat().st_mtime < long_ago]
         for path in strays:
             shutil.rmtree(path, ignore_errors=True)
         return len(strays)
@@ -282,7 +269,7 @@ class Reviews:
 
     def _folder(self, project: str, table: str, generation: int) -> Path:
         name = hashlib.sha256(f"{project}\0{table}\0{generation}".encode()).hexdigest()[:32]
-        return self._around.folder / name
+        return self._around.folder / project / name
 
     def _is_settled(self, known: Review, fingerprint: str, *, needed: bool) -> bool:
         """Say whether what is offered is what was offered before, with nothing more to be asked of the steward."""
@@ -290,14 +277,18 @@ class Reviews:
             return False
         return known.state is not ReviewState.NOTED or not needed
 
-    def _measured(
-        self, parts: Sequence[Path], schema: Schema, folder: Path, population: Sequence[Path], whole: Path
-    ) -> Report:
+    def _measured(self, parts: Sequence[Path], schema: Schema, folder: Path, population: Sequence[Path]) -> Report:
         rows = self._measurer.gather(parts, schema, folder)
         if population:
-            self._measurer.gather(population, schema, whole)
-        beside = whole if population else None
-        return self._measurer.measure(folder, schema, self._policy, rows, {}, population=beside)
+            self._measurer.gather(population, schema, _beside(folder))
+        return self._measurer.measure(
+            folder, schema, self._policy, rows, {}, population=_beside(folder) if population else None
+        )
+
+    @staticmethod
+    def _clear(folder: Path) -> None:
+        for path in (folder, _beside(folder)):
+            shutil.rmtree(path, ignore_errors=True)
 
     def _document(self, report: Report) -> dict[str, Any]:
         found = [asdict(one) for one in findings(report, self._policy)]
@@ -341,7 +332,7 @@ class Reviews:
                 raise NotPossible(_("Uttrekket venter ikke lenger på et svar."), code="not-waiting")
             detail = self._detail(review) | ({"steps": steps} if steps else {})
             unit.record(AuditEvent(actor, DECIDED[action], review.project, detail))
-        shutil.rmtree(self._folder(review.project, review.table, review.generation), ignore_errors=True)
+        self._clear(self._folder(review.project, review.table, review.generation))
         self._around.resume(review.project)
 
     @staticmethod
@@ -363,7 +354,8 @@ class Reviews:
                 code="nothing-to-measure",
             )
         schema = Schema(review.table, tuple(_column(shown) for shown in review.columns))
-        return self._measurer.measure(folder, schema, self._policy, review.report["rows"], extra, population=None)
+        whole = _beside(folder) if _beside(folder).exists() else None
+        return self._measurer.measure(folder, schema, self._policy, review.report["rows"], extra, population=whole)
 
     @staticmethod
     def _fitting(review: Review, documents: Mapping[str, Any]) -> dict[str, tuple[Transform, ...]]:
@@ -384,6 +376,11 @@ class Reviews:
                 )
             transformed(_column(columns[name]), steps)
         return chosen
+
+
+def _beside(folder: Path) -> Path:
+    """Return where what is known of the whole register is kept."""
+    return folder.with_name(f"{folder.name}-population")
 
 
 def _shown(column: Column, done: Sequence[Transform]) -> dict[str, Any]:

@@ -78,6 +78,30 @@ def upgrade() -> None:
     with op.batch_alter_table("privacy_key_destruction", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_privacy_key_destruction_state"), ["state"], unique=False)
 
+    op.create_table(
+        "privacy_review",
+        sa.Column("project", sa.String(), nullable=False),
+        sa.Column("table_name", sa.String(), nullable=False),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("dataset", sa.String(), nullable=False),
+        sa.Column("holder", sa.String(), nullable=False),
+        sa.Column("fingerprint", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("report", sa.Text(), nullable=False),
+        sa.Column("before", sa.Text(), nullable=False),
+        sa.Column("extra", sa.Text(), nullable=False),
+        sa.Column("columns", sa.Text(), nullable=False),
+        sa.Column("at", sa.String(), nullable=False),
+        sa.Column("decided_by", sa.String(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.CheckConstraint(
+            "state IN ('noted', 'waiting', 'changing', 'approved', 'refused')", name=op.f("ck_privacy_review_state")
+        ),
+        sa.PrimaryKeyConstraint("project", "table_name", "generation", name=op.f("pk_privacy_review")),
+    )
+    with op.batch_alter_table("privacy_review", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_privacy_review_holder"), ["holder"], unique=False)
+
     op.drop_table("privacy_extract")
     with op.batch_alter_table("privacy_key", schema=None) as batch_op:
         batch_op.add_column(sa.Column("direct", sa.String(), nullable=True))
@@ -103,6 +127,10 @@ def downgrade() -> None:
         sa.CheckConstraint("row_count >= 0 AND person_count >= 0", name=op.f("ck_privacy_extract_counts")),
         sa.PrimaryKeyConstraint("project", "table_name", "permit_version", name=op.f("pk_privacy_extract")),
     )
+    with op.batch_alter_table("privacy_review", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_privacy_review_holder"))
+
+    op.drop_table("privacy_review")
     with op.batch_alter_table("privacy_key_destruction", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_privacy_key_destruction_state"))
 

@@ -1,0 +1,225 @@
+"""Measuring re-identification risk over the parts of an extract: Polars reads and codes, arrays are sorted and counted."""
+
+import itertools
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hvelv.privacy.adapters import risk_table
+from hvelv.privacy.adapters.risk_buckets import IN_MEMORY, Bucketed, Standing, keyed
+from hvelv.privacy.adapters.risk_counts import (
+    DENSE,
+    Cells,
+    Classes,
+    Counts,
+    Keys,
+    alone,
+    alone_dense,
+    cells,
+    classes,
+    keys_of,
+    mixed,
+    product,
+    spread,
+)
+from hvelv.privacy.adapters.risk_suggestions import Trials
+from hvelv.privacy.adapters.risk_table import Coded, Coding, Table
+from hvelv.privacy.domain.reviewing import Extra
+from hvelv.privacy.domain.risk import (
+    LIMITS,
+    MOST_TOGETHER,
+    SIZES,
+    Policy,
+    Report,
+    Risk,
+    Sensitive,
+    Subset,
+    is_ordered,
+    quasi,
+    sensitive,
+)
+from hvelv.privacy.domain.schema import Schema
+
+
+def _risk(sizes: NDArray[np.uint32], limit: float) -> Risk:
+    chance = 1.0 / sizes
+    return Risk(float(chance.mean()), float(chance.max()), float((chance > limit).mean()))
+
+
+class _Sensitive:
+    """One sensitive variable over all buckets."""
+
+    def __init__(self, name: str, radix: int, persons: int, *, ordered: bool) -> None:
+        self.name, self.radix, self.ordered = name, radix, ordered
+        self.whole: Counts = np.zeros(radix, np.int64)
+        self.exposed = np.zeros(persons, np.bool_)
+        self.distinct, self.entropy, self.closeness = np.iinfo(np.int64).max, np.inf, 0.0
+
+    def count(self, found: Cells, among: Classes) -> None:
+        """Take in how many have each value, and who is in a class with one."""
+        np.add.at(self.whole, found.value, found.count)
+        lengths = np.bincount(found.place, minlength=len(among.sizes))
+        self.exposed[among.person[lengths[among.place] == 1]] = True
+
+    def compare(self, found: Cells) -> None:
+        """Take in how the classes stand to the whole, once that is counted."""
+        if not len(found.place):
+            return
+        made = spread(found, self.whole, ordered=self.ordered)
+        self.distinct = min(self.distinct, int(made.distinct.min()))
+        self.entropy = min(self.entropy, float(made.entropy.min()))
+        self.closeness = max(self.closeness, float(made.distance.max()))
+
+    def result(self) -> Sensitive:
+        """Return what was found, rounded so that equal risks look equal."""
+        exposed = int(self.exposed.sum())
+        closeness, entropy = round(max(self.closeness, 0.0), 9), round(self.entropy, 9)
+        return Sensitive(self.name, self.ordered, self.distinct, entropy, closeness, exposed)
+
+
+class PolarsMeasurer:
+    """`Measurer` on this machine."""
+
+    def gather(self, parts: Sequence[Path], schema: Schema, folder: Path) -> int:
+        """Write what risk is measured on to `folder` and return how many rows the parts have."""
+        return risk_table.gather(parts, [c.name for c in (*quasi(schema), *sensitive(schema))], folder)
+
+    def measure(
+        self, folder: Path, schema: Schema, policy: Policy, rows: int, extra: Extra, *, population: Path | None = None
+    ) -> Report:
+        """Measure all there is to a report, as if `extra` steps were done with what was gathered."""
+        table = Table(folder, schema, extra)
+        kept = Schema(schema.table, tuple(table.columns.values()))
+        by, about = [c.name for c in quasi(kept)], sensitive(kept)
+        if table.persons == 0:
+            return _empty(rows, by)
+        codings = table.codings()
+        found = Standing(table.persons)
+        told = [_Sensitive(c.name, codings[c.name].radix, table.persons, ordered=is_ordered(c)) for c in about]
+        whole = Table(population, schema, extra) if population else None
+        with tempfile.TemporaryDirectory(dir=folder, prefix="buckets-") as work:
+            pieces = keyed(table, codings, by, [c.name for c in about])
+            bucketed = Bucketed(pieces, table.rows, Path(work) / "extract")
+            known = _population(whole, codings, by, bucketed.buckets, Path(work)) if whole else None
+            self._classes(bucketed, known, found, told)
+        below = tuple((limit, int((found.smallest < limit).sum())) for limit in sorted({*LIMITS, policy.min_k}))
+        return Report(
+            rows=rows,
+            persons=table.persons,
+            quasi=tuple(by),
+            classes=found.classes,
+            k=int(found.smallest.min()),
+            small=float((found.smallest < policy.min_k).mean()),
+            below=below,
+            sizes=_sizes(found.smallest),
+            subsets=_subsets(table, codings, by),
+            sensitive=tuple(one.result() for one in told),
+            prosecutor=_risk(found.smallest, policy.max_highest),
+            journalist=_risk(found.rarest, policy.max_highest) if whole else None,
+            population=whole.persons if whole else None,
+        )
+
+    @staticmethod
+    def _classes(bucketed: Bucketed, known: "_Known | None", found: Standing, told: Sequence[_Sensitive]) -> None:
+        """Count classes, then compare each with the whole: the whole is known when all buckets are counted."""
+        persons, single = len(found.smallest), bucketed.buckets == 1
+        held: list[list[Cells]] = []
+        for number, rows in enumerate(bucketed):
+            among = classes(rows.keys, rows.below, rows.person, persons)
+            found.add(among, known.sizes(number, among) if known else None)
+            held.append([])
+            for one in told:
+                made = cells(among, rows.keys, rows.below, rows.values[one.name], one.radix, rows.person, persons)
+                one.count(made, among)
+                if single:
+                    held[-1].append(made)
+        for made_here, rows in zip(held, bucketed, strict=True):
+            if not made_here and told:
+                among = classes(rows.keys, rows.below, rows.person, persons)
+                made_here += [
+                    cells(among, rows.keys, rows.below, rows.values[one.name], one.radix, rows.person, persons)
+                    for one in told
+                ]
+            for one, made in zip(told, made_here, strict=True):
+                one.compare(made)
+            made_here.clear()
+
+    def suggestions(self, folder: Path, schema: Schema, policy: Policy, done: Extra) -> list[dict[str, Any]]:
+        """Try steps and return those that help most."""
+        return Trials(folder, schema, policy, done).suggestions()
+
+
+@dataclass(frozen=True)
+class _Known:
+    """The classes of the population, by bucket."""
+
+    found: Sequence[tuple[Keys, Counts]]
+
+    def sizes(self, number: int, among: Classes) -> Counts:
+        """Return the size of each class in the population; never less than in the extract."""
+        keys, sizes = self.found[number]
+        if not len(keys):
+            return among.sizes
+        place = np.minimum(np.searchsorted(keys, among.keys), len(keys) - 1)
+        there: Counts = np.where(keys[place] == among.keys, sizes[place], 0)
+        return np.maximum(there, among.sizes)
+
+
+def _population(table: Table, codings: Mapping[str, Coding], by: Sequence[str], buckets: int, work: Path) -> _Known:
+    bucketed = Bucketed(keyed(table, codings, by, ()), buckets * IN_MEMORY, work / "population")
+    found = [classes(rows.keys, rows.below, rows.person, table.persons) for rows in bucketed]
+    return _Known([(one.keys, one.sizes) for one in found])
+
+
+def _empty(rows: int, by: Sequence[str]) -> Report:
+    nothing = Risk(0.0, 0.0, 0.0)
+    return Report(rows, 0, tuple(by), 0, 0, 0.0, (), (), (), (), nothing)
+
+
+def _sizes(smallest: NDArray[np.uint32]) -> tuple[tuple[int, int | None, int], ...]:
+    counts = np.bincount(np.searchsorted(SIZES, smallest, side="right") - 1, minlength=len(SIZES))
+    ends = [*(size - 1 for size in SIZES[1:]), None]
+    return tuple((start, end, int(count)) for start, end, count in zip(SIZES, ends, counts, strict=True))
+
+
+def _subsets(table: Table, codings: Mapping[str, Coding], by: Sequence[str]) -> tuple[Subset, ...]:
+    """Count the persons who are alone with their values of each one, two and three of the variables."""
+    wanted = {name: codings[name] for name in by}
+    kept = list(table.coded(wanted)) if table.rows <= IN_MEMORY else None
+
+    def look() -> Iterable[Coded]:
+        return table.coded(wanted) if kept is None else kept
+
+    return tuple(
+        Subset(names, _alone(look, names, [codings[name].radix for name in names], table))
+        for size in range(1, min(MOST_TOGETHER, len(by)) + 1)
+        for names in itertools.combinations(by, size)
+    )
+
+
+def _alone(look: Callable[[], Iterable[Coded]], names: Sequence[str], radixes: Sequence[int], table: Table) -> int:
+    """Return how many persons are alone with their values of `names`; where there are too many to list, in passes."""
+    if product(radixes) <= DENSE:
+        return alone_dense((([p.codes[n] for n in names], p.person) for p in look()), radixes, table.persons)
+    held = np.zeros(table.persons, np.bool_)
+    passes = max(-(-table.rows // IN_MEMORY), 1)
+    for number in range(passes):
+        rows = [_within(piece, names, radixes, number, passes) for piece in look()]
+        keys, person = np.concatenate([k for k, _b, _p in rows]), np.concatenate([p for _k, _b, p in rows])
+        held[alone(keys, rows[0][1], person, table.persons)] = True
+    return int(held.sum())
+
+
+def _within(
+    piece: Coded, names: Sequence[str], radixes: Sequence[int], number: int, passes: int
+) -> tuple[Keys, int, NDArray[np.uint32]]:
+    keys, below = keys_of([piece.codes[n] for n in names], radixes, len(piece.person))
+    if passes == 1:
+        return keys, below, piece.person
+    here = mixed(keys) % np.uint64(passes) == number
+    return keys[here], below, piece.person[here]

@@ -57,7 +57,7 @@ class SqlKeys:
 
     def is_destroyed(self, session: Session, group: str) -> bool:
         """Say whether there is a destruction."""
-        query = select(KeyDestructionRow.key_group).where(col(KeyDestructionRow.key_group) == group)
+        query = select(col(KeyDestructionRow.key_group)).where(col(KeyDestructionRow.key_group) == group)
         return session.execute(query).first() is not None
 
 
@@ -119,7 +119,7 @@ def _scrub_sqlite(database: Database) -> Place:
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout={PATIENCE}")
         cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        busy = cursor.fetchone()[0]
+        busy = next(iter(cursor.fetchall()))[0]
     finally:
         connection.close()
     if busy:

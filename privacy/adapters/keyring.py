@@ -170,8 +170,8 @@ class LocalKeyring:
         return last
 
     def _load(self) -> _Read:
-        paths = [self._folder / name for name in (KEK, NEXT)]
-        keks = tuple(LocalKek.load(path) for path in paths if path.exists())
+        newer = self._folder / NEXT
+        keks = (LocalKek.load(self._folder / KEK), *([LocalKek.load(newer)] if newer.exists() else []))
         marks = self._marks()
         if not (self._folder / FILE).exists():
             return _Read(marks, Keyring(), keks, keks[0])

@@ -15,7 +15,16 @@ from rich.table import Table
 
 from hvelv.kernel.errors import Refusal
 from hvelv.kernel.settings import Settings
-from hvelv.operation import cli_audit, cli_canonical, cli_demo, cli_optouts, cli_permits, cli_users
+from hvelv.operation import (
+    cli_audit,
+    cli_canonical,
+    cli_demo,
+    cli_keys,
+    cli_optouts,
+    cli_permits,
+    cli_sample,
+    cli_users,
+)
 from hvelv.operation.environment import CONFIDENTIAL
 from hvelv.operation.trouble import Trouble
 
@@ -33,8 +42,10 @@ app.add_typer(cli_users.app, name="users")
 app.add_typer(cli_permits.app, name="permits")
 app.add_typer(cli_optouts.app, name="optouts")
 app.add_typer(cli_canonical.app, name="canonical")
+app.add_typer(cli_keys.app, name="keys")
 app.add_typer(cli_audit.app, name="audit")
 app.add_typer(cli_demo.app, name="demo")
+app.add_typer(cli_sample.app, name="sample")
 console = Console(soft_wrap=True, highlight=False)
 
 

@@ -28,7 +28,7 @@ def settings_page() -> str:
     lines = []
     for name, field in Settings.model_fields.items():
         default = field.get_default()
-        shown = "" if default is PydanticUndefined or default == "" else f"`{_shown(default)}`"
+        shown = "" if default is PydanticUndefined or default in {"", None, ()} else f"`{_shown(default)}`"
         lines.append(f"| `HVELV_{name.upper()}` | {shown} | {field.description or ''} |\n")
     return HEAD + "".join(lines)
 

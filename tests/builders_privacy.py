@@ -22,13 +22,15 @@ from hvelv.privacy.domain.plan import Plan, plan
 from hvelv.privacy.domain.query import query_from
 from hvelv.privacy.domain.schema import Column, Schema
 from hvelv.privacy.service.desk import Desk
-from hvelv.privacy.service.extraction import Wanted, parts_digest
+from hvelv.privacy.service.extraction import ExtractOrder, Wanted, parts_digest
 from hvelv.privacy.service.extracts import Extract, Part
+from hvelv.privacy.service.keys import ProjectKeys
 from hvelv.privacy.service.optouts import Asked
 from hvelv.privacy.service.releases import SourceVersion
 from tests.fakes import MemoryStore
 
 KEK = base64.urlsafe_b64encode(bytes(range(32))).decode()
+PROJECT_KEYS = ProjectKeys(bytes(range(32)), bytes(range(3, 35)), bytes(range(4, 36)))
 VERSION = "c0ffee"
 PROJECT, PERSON, DATASET, TABLE = "p-one", "kari", "ds-labs", "labs"
 ASKED, PURPOSE = Asked(DATASET, "h-labs"), "scientific_research"
@@ -109,12 +111,18 @@ SOURCE_LAYOUT = pa.schema(
 )
 
 
-def a_source(path: Path, rows: list[dict[str, Any]]) -> Path:
-    """Write the rows as the canonical Parquet file of a published version."""
+def a_source(path: Path, rows: list[dict[str, Any]], *, groups: int = 1 << 20) -> Path:
+    """Write the rows as the canonical Parquet file of a published version, in row groups of so many rows."""
     table = pa.Table.from_pylist(rows, SOURCE_LAYOUT)
     day = table.column("day").cast(pa.date32())
-    pq.write_table(table.set_column(table.schema.get_field_index("day"), "day", day), path)
+    pq.write_table(table.set_column(table.schema.get_field_index("day"), "day", day), path, row_group_size=groups)
     return path
+
+
+def an_order(source: Path, folder: Path, **changes: Any) -> ExtractOrder:
+    """Return an order for the laboratory table."""
+    given = {"source": source, "folder": folder, "schema": labs_schema(), "columns": COLUMNS, "keys": PROJECT_KEYS}
+    return ExtractOrder(**given | changes)
 
 
 def an_extract_file(path: Path, rows: list[dict[str, Any]]) -> Path:

@@ -28,6 +28,7 @@ from hvelv.kernel.secret import Secrets
 from hvelv.kernel.settings import Settings
 from hvelv.kernel.signing import Signer
 from hvelv.privacy.adapters import wiring
+from hvelv.privacy.adapters.cluster import Cluster, DaskMapper
 from hvelv.privacy.adapters.custodians import key_custodian
 from hvelv.privacy.adapters.passes import room_passes
 from hvelv.privacy.domain.permission import Permission, PermittedTable
@@ -52,6 +53,14 @@ def code_version() -> str:
         return version("hvelv")
     except PackageNotFoundError:
         return "unknown"
+
+
+def cluster_of(settings: Settings) -> DaskMapper | None:
+    """Return the cluster that makes extracts, if there is one in the settings."""
+    if not settings.dask_scheduler:
+        return None
+    files = settings.dask_ca_file, settings.dask_certificate, settings.dask_key
+    return DaskMapper(Cluster(settings.dask_scheduler, *files))
 
 
 @dataclass(frozen=True)
@@ -172,6 +181,8 @@ def desk(settings: Settings, objects: ObjectStore | None = None, *, clock: Clock
             work=home / "work",
             delta=settings.account_delta,
             code_version=code_version(),
+            tables_at_once=settings.extract_tables,
+            mapper=cluster_of(settings),
             purposes=tuple(Purpose),
             holders=versions.holders,
             risk=risk_policy(settings),

@@ -42,19 +42,22 @@ class InTurn:
 
 def spread(order: ExtractOrder, numbers: Sequence[int]) -> None:
     """Spread some chunks."""
-    spreader = Spreader(order)
-    for number in numbers:
-        spreader.spread(number)
+    with _reading():
+        spreader = Spreader(order)
+        for number in numbers:
+            spreader.spread(number)
 
 
 def counted(order: ExtractOrder, number: int) -> dict[str, dict[str | int, int]]:
     """Count the persons of each code in one part, for columns whose rare codes are left out."""
-    return Gatherer(order, layout_of(order.source)).census(number)
+    with _reading():
+        return Gatherer(order, layout_of(order.source)).census(number)
 
 
 def gathered(order: ExtractOrder, number: int, census: Census) -> PartFile:
     """Gather one part."""
-    return Gatherer(order, layout_of(order.source)).gather(number, census)
+    with _reading():
+        return Gatherer(order, layout_of(order.source)).gather(number, census)
 
 
 class ParquetExtractor:

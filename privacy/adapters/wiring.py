@@ -10,7 +10,7 @@ from hvelv.kernel.ids import IdSource
 from hvelv.kernel.objects import ObjectStore
 from hvelv.kernel.signing import Signer
 from hvelv.privacy.adapters.aggregate import StreamingAggregator
-from hvelv.privacy.adapters.extraction import ParquetExtractor, Threads
+from hvelv.privacy.adapters.extraction import Mapper, ParquetExtractor, Threads
 from hvelv.privacy.adapters.key_rows import SqlDestructions, SqlKeys
 from hvelv.privacy.adapters.ledger import SqlLedger
 from hvelv.privacy.adapters.noise import OpenDPNoise
@@ -57,6 +57,7 @@ class Surroundings:
     delta: float
     code_version: str
     tables_at_once: int = 1
+    mapper: Mapper | None = None  # where extracts are made, if not here
     purposes: Collection[str] = ()  # that can be objected to
     holders: Callable[[], Collection[str]] = tuple
     passes: PassMaker | None = None  # where the store makes short-lived credentials
@@ -85,7 +86,7 @@ def desk(around: Surroundings, *, ledger: SqlLedger | None = None) -> Desk:
         destructions=Destructions(database, SqlDestructions(), around.kek, around.signer, clock),
         optouts=optouts,
         canonical=CanonicalPersons(database, SqlCanonical(), keys, Buffers(), clock),
-        extraction=Extraction(keys, ParquetExtractor(), around.code_version, Threads(around.tables_at_once)),
+        extraction=Extraction(keys, ParquetExtractor(around.mapper), around.code_version, Threads(around.tables_at_once)),
         extracts=extracts,
         jobs=jobs,
         rooms=rooms,

@@ -12,7 +12,7 @@ import pytest
 from hvelv.kernel.errors import Denied, Refusal, Unavailable
 from hvelv.privacy.service.jobs import JobState
 from hvelv.requests.domain.permit import PERMIT_STATE_NAMES, Permit, PermitState
-from hvelv.workflows import provision
+from hvelv.workflows import provision, reporting
 from tests.builders_privacy import DATASET, PROJECT, VERSION, a_person_number, a_source, a_world, some_rows
 
 OTHER = "ds-more"
@@ -76,7 +76,7 @@ def desk(database_url, tmp_path):
 def run(desk, tmp_path):
     """Do the job as the flow does."""
     try:
-        provision.provision_project(desk, "job-1", tmp_path)
+        provision.provision_project(desk, "job-1", tmp_path / "work")
     except Unavailable:
         raise
     except Refusal as refusal:
@@ -95,14 +95,14 @@ def test_both_tables_are_published_and_the_job_is_done(desk, tmp_path):
 
 
 def test_who_objects_between_two_tables_is_in_neither_and_the_job_starts_over(desk, tmp_path):
-    real = provision.extract
+    real = provision.stored
 
-    def extract(desk, permit, entry, *rest):
-        if entry.table == "more":
+    def stored(desk, permit, generation, job, prepared, objections):
+        if prepared.permitted.table == "more":
             objecting(desk, 3)
-        return real(desk, permit, entry, *rest)
+        return real(desk, permit, generation, job, prepared, objections)
 
-    with patch.object(provision, "extract", extract), pytest.raises(Unavailable):
+    with patch.object(provision, "stored", stored), pytest.raises(Unavailable):
         run(desk, tmp_path)
     assert desk.privacy.extracts.all(PROJECT) == []
 
@@ -158,7 +158,7 @@ def test_a_job_whose_permits_days_are_over_fails(desk, tmp_path, state):
 
 
 def test_the_heart_goes_on_beating_after_a_write_that_failed(desk, monkeypatch):
-    monkeypatch.setattr(provision, "BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(reporting, "BEAT_SECONDS", 0.01)
     real, beats, enough = desk.jobs.advanced, [], threading.Event()
 
     def advanced(*args):
@@ -169,5 +169,5 @@ def test_the_heart_goes_on_beating_after_a_write_that_failed(desk, monkeypatch):
         return real(*args)
 
     monkeypatch.setattr(desk.jobs, "advanced", advanced)
-    with provision.reporting(desk, "job-1"):
+    with reporting.reporting(desk.jobs, "job-1"):
         assert enough.wait(10)

@@ -1,9 +1,12 @@
 """An extract holds exactly what the permit says of those who have not objected, and nothing of anybody's number."""
 
 import base64
+import itertools
 import secrets
 import tempfile
+from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,41 +15,39 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hvelv.kernel.errors import Refusal
+from hvelv.privacy.adapters import spreading
 from hvelv.privacy.adapters.extraction import ParquetExtractor
 from hvelv.privacy.adapters.objecting import Buffers
 from hvelv.privacy.adapters.pseudonyms import PersonCipher
 from hvelv.privacy.domain.identifiers import BadIdentifiers
 from hvelv.privacy.domain.query import filters_from
-from hvelv.privacy.service.extraction import ExtractOrder
+from hvelv.privacy.domain.transforms import Bands, Clip, ShiftDate, SuppressRare
 from hvelv.privacy.service.keys import ProjectKeys
-from tests.builders_privacy import COLUMNS, a_person_number, a_source, labs_schema, some_rows
+from tests.builders_privacy import COLUMNS, PROJECT_KEYS, a_person_number, a_source, an_order, some_rows
 
 KEY, OTHER_KEY, OBJECTION_KEY = bytes(range(32)), bytes(range(1, 33)), bytes(range(2, 34))
-KEYS = ProjectKeys(KEY, bytes(range(3, 35)), bytes(range(4, 36)))
+KEYS = PROJECT_KEYS
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-def an_order(source, folder, **changes):
-    """Return an order for the laboratory table."""
-    return ExtractOrder(
-        **{"source": source, "folder": folder, "schema": labs_schema(), "columns": COLUMNS, "keys": KEYS} | changes
-    )
-
-
-def extracted(rows, *, columns=COLUMNS, where=(), keys=KEYS, objectors=(), folder=None, **changes):
-    """Return the extract's table and its bytes."""
-    with tempfile.TemporaryDirectory() as own:
+def extracted(
+    rows, *, columns=COLUMNS, where=(), keys=KEYS, objectors=(), changed=(), folder=None, groups=7, **changes
+):
+    """Return the extract's table and its bytes. Chunks and parts are so small that there are many of both."""
+    with tempfile.TemporaryDirectory() as own, patch.multiple(spreading, CHUNK_ROWS=20, PART_ROWS=16):
         place = Path(folder or own)
         (place / "work").mkdir()
-        held = Buffers().blocks(OBJECTION_KEY, list(objectors)) if objectors else b""
+        blocks = partial(Buffers().blocks, OBJECTION_KEY)
+        pairs = sorted((blocks([old]), blocks([new])) for old, new in changed)
         order = an_order(
-            a_source(place / "source.parquet", rows),
+            a_source(place / "source.parquet", rows, groups=groups),
             place / "work",
             columns=tuple(columns),
             where=filters_from(list(where)),
             keys=keys,
             register_key=OBJECTION_KEY,
-            objections=held,
+            objections=blocks(list(objectors)) if objectors else b"",
+            canonical=b"".join(old + new for old, new in pairs),
             **changes,
         )
         made = ParquetExtractor().extract(order, lambda _done, _of: None)
@@ -87,6 +88,129 @@ def test_exactly_the_permitted_rows_and_columns_of_those_who_have_not_objected(s
         found = [row | {"day": row["day"].toordinal() - 719_163} for row in found]
     assert sorted(map(str, found)) == sorted(str({name: row[name] for name in names}) for row in expected)
     assert len(set(table.column("pid").to_pylist())) == len({row["person_number"] for row in expected})
+
+
+def model(rows, columns, objecting, changed, minimum):
+    """Return what an extract holds, worked out row by row: number, and values after the steps below."""
+    kept = []
+    for row in rows:
+        number = changed.get(row["person_number"], row["person_number"])
+        if number in {changed.get(n, n) for n in objecting} or row["age"] < minimum:
+            continue
+        values = row | {
+            "age": "18–39" if row["age"] < 40 else "40–66" if row["age"] < 67 else "67+",
+            "value": row["value"] if row["value"] is None else min(row["value"], 30.0),
+        }
+        kept.append((number, {name: values[name] for name in COLUMNS if name in columns}))
+    who = {test: {number for number, values in kept if values.get("test") == test} for test in (10, 20, 30)}
+    for _number, values in kept:
+        if "test" in values and len(who[values["test"]]) < FEWEST:
+            values["test"] = 0
+    return kept
+
+
+FEWEST = 4
+STEPS = {
+    "age": (Bands(kind="bands", edges=(18, 40, 67)),),
+    "value": (Clip(kind="clip", high=30.0),),
+    "test": (SuppressRare(kind="suppress", persons=FEWEST, instead=0),),
+    "day": (ShiftDate(kind="shift", days=100),),
+}
+
+
+@FEW
+@given(
+    st.integers(0, 10**6),
+    st.sets(st.sampled_from(COLUMNS)),
+    st.sets(st.integers(0, 9), max_size=4),
+    st.dictionaries(st.integers(0, 4), st.integers(5, 9), max_size=3),
+    st.integers(18, 60),
+)
+def test_steps_changed_numbers_and_objections_give_what_is_worked_out_row_by_row(
+    seed, columns, objecting, changed, minimum
+):
+    rows = some_rows(10, seed=seed)
+    renumbered = {a_person_number(old): a_person_number(new) for old, new in changed.items()}
+    canonical = {
+        renumbered.get(a_person_number(n), a_person_number(n)) for n in objecting
+    }  # as the register gives them
+
+    table, _raw = extracted(
+        rows,
+        columns=columns,
+        objectors=sorted(canonical),
+        changed=sorted(renumbered.items()),
+        where=[{"column": "age", "op": ">=", "value": minimum}],
+        extra={name: steps for name, steps in STEPS.items() if name in columns},
+    )
+
+    expected = model(rows, columns, {a_person_number(n) for n in objecting}, renumbered, minimum)
+    found = table.to_pylist()
+    assert len({row["pid"] for row in found}) == len({number for number, _values in expected})
+    plain = [{name: value for name, value in row.items() if name not in {"pid", "day"}} for row in found]
+    wanted = [{name: value for name, value in values.items() if name != "day"} for _number, values in expected]
+    assert sorted(map(repr, plain)) == sorted(map(repr, wanted))
+    if "day" in columns:  # each person's days are moved together, by no more than was said
+        shifts = _moved(found, expected)
+        assert all(abs(shift) <= 100 for shift in shifts)
+
+
+def _moved(found, expected):
+    """Return by how many days each person was moved; fails where two of a person's rows were moved differently."""
+    theirs, ours = {}, {}
+    for row in found:
+        theirs.setdefault(row["pid"], []).append(row["day"].toordinal() - 719_163)
+    for number, values in expected:
+        ours.setdefault(number, []).append(values["day"])
+    shapes = sorted(tuple(day - min(days) for day in sorted(days)) for days in theirs.values())
+    assert shapes == sorted(tuple(day - min(days) for day in sorted(days)) for days in ours.values())
+    cipher, dates = PersonCipher(KEY), PersonCipher(KEYS.dates)
+    import numpy as np
+
+    moved = []
+    for number, days in ours.items():
+        block = cipher.blocks(pa.array([number]))
+        whole = int(dates.encrypted(block)[0, 0] % np.uint64(731)) - 365
+        shift = (whole + 365) * 201 // 731 - 100
+        assert sorted(theirs[int(block[0, 0])]) == sorted(day + shift for day in days)
+        moved.append(shift)
+    return moved
+
+
+@pytest.mark.attack("PS05")
+def test_dates_are_moved_by_a_key_of_their_own_and_not_by_the_pseudonym():
+    rows = some_rows(60)
+    steps = {"day": STEPS["day"]}
+
+    first = extracted(rows, columns=("day",), extra=steps)[0]
+    other = extracted(rows, columns=("day",), extra=steps, keys=ProjectKeys(KEY, bytes(range(9, 41)), KEYS.codes))[0]
+
+    assert first.column("pid").equals(other.column("pid"))
+    assert not first.column("day").equals(other.column("day"))
+
+
+@FEW
+@given(st.integers(0, 10**6), st.integers(1, 40), st.integers(1, 40))
+def test_how_the_source_is_cut_changes_no_byte(seed, one, other):
+    rows = some_rows(10, seed=seed)
+    extra = {name: STEPS[name] for name in ("age", "test", "day")}
+
+    assert extracted(rows, groups=one, extra=extra)[1] == extracted(rows, groups=other, extra=extra)[1]
+
+
+def test_parts_and_row_groups_are_cut_between_persons_and_follow_one_another(tmp_path, monkeypatch):
+    monkeypatch.setattr("hvelv.privacy.adapters.gathering.GROUP_ROWS", 5)
+
+    extracted(some_rows(60, each=4), folder=tmp_path)
+
+    seen = []
+    for path in sorted((tmp_path / "work").glob("part-*.parquet")):
+        file = pq.ParquetFile(path)
+        groups = [file.read_row_group(i).column("pid").to_pylist() for i in range(file.num_row_groups)]
+        seen += groups
+    assert len(seen) > 10
+    for before, after in itertools.pairwise(seen):
+        assert before[-1] < after[0]
 
 
 @pytest.mark.attack("PS09")

@@ -89,6 +89,16 @@ class Settings(BaseSettings):
         2.0, description="Privacy budget (zCDP rho) of a dataset's account when the steward sets none."
     )
     account_delta: float = Field(1e-6, description="The delta at which privacy loss is shown to people as epsilon.")
+    extract_tables: int = Field(
+        2, ge=1, description="Tables of one permit that are extracted at once. Each takes up to a gigabyte of memory."
+    )
+    dask_scheduler: str = Field(
+        "",
+        description="Address of a Dask scheduler whose workers make extracts (tls://HOST:PORT), in the custodian's trust domain and with its data folder; empty makes them in the worker process.",
+    )
+    dask_ca_file: str = Field("", description="Certificates that the Dask cluster's are checked against.")
+    dask_certificate: str = Field("", description="File with the certificate shown to the Dask cluster.")
+    dask_key: str = Field("", description="File with the key of that certificate.")
     retention_days: int = Field(
         0,
         ge=0,

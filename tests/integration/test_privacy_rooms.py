@@ -2,16 +2,21 @@
 
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from fastapi import FastAPI
 
 from hvelv.kernel.errors import Denied, NotPossible, Unavailable
+from hvelv.kernel.web import answer_refusals
 from hvelv.privacy.adapters.store_rooms import SqlRooms
 from hvelv.privacy.adapters.traces import DiskTraces
 from hvelv.privacy.domain.permission import Permission
 from hvelv.privacy.domain.rooms import BUCKET, SEALED, manifest_name, part_name
+from hvelv.privacy.pages import lab_api
 from hvelv.privacy.service.credentials import Pass, RoomCredentials
 from hvelv.privacy.service.rooms import SWEPT_FOR, Rooms
+from tests.builders_catalog import Caller
 from tests.builders_keys import OTHER, PROJECT, a_key_world
 from tests.fakes import MemoryStore
 
@@ -312,3 +317,23 @@ def test_a_store_that_makes_none_is_answered_with_what_to_do(house):
     assert "HVELV_STORE_ROLE" in refused.value.remedy
     with pytest.raises(Denied):
         credentials.issue(PROJECT, "ola")
+
+
+def test_the_enclaves_door_hands_them_to_whom_the_gateway_vouches_for_and_lets_nothing_keep_them(house):
+    credentials, _maker = office(house, Permits("kari"))
+    app = FastAPI()
+    app.state.privacy = SimpleNamespace(credentials=credentials)
+    app.include_router(lab_api.router)
+    answer_refusals(app)
+
+    def ask(person, project, method="POST"):
+        headers = {"x-hvelv-project": project} if project else {}
+        body = {"project": OTHER, "person": "kari"}
+        return Caller(app, person)(method, "/lab/credentials", headers=headers, json=body)
+
+    given = ask("kari", PROJECT)
+    assert given.json()["prefix"] == f"{PROJECT}/"
+    assert given.headers["cache-control"] == "no-store"
+    assert [ask("ola", PROJECT).status_code, ask("kari", "").status_code] == [403, 403]
+    assert ask("kari", PROJECT, "GET").status_code == 405
+    assert len(rows(house)) == 1

@@ -15,7 +15,7 @@ import pytest
 
 from hvelv.kernel.errors import Unavailable
 from hvelv.kernel.objects import MinioStore, account_of
-from hvelv.operation.store import ADMIN, BUCKETS, FILER, MASTER, VOLUME, connect
+from hvelv.operation.store import ADMIN, BUCKETS, FILER, MASTER, VOLUME, connect, prepare_buckets, unencrypted
 from hvelv.privacy.adapters import passes
 from hvelv.privacy.adapters.passes import room_passes
 from hvelv.privacy.domain.rooms import part_name, reading_rights
@@ -595,6 +595,15 @@ def test_without_the_buckets_encryption_it_would_be_found(installation, store):
     store.put("in-the-clear", "marked", marker)
 
     assert on_disk(installation.settings.domain_dir("store"), marker) > 0
+
+
+def test_a_bucket_that_lies_in_the_clear_is_found_by_doctor(installation, store):
+    assert unencrypted(installation.settings) == []
+    store.client.delete_bucket_encryption("sealed")
+
+    assert unencrypted(installation.settings) == ["sealed"]
+    prepare_buckets(installation.settings)
+    assert unencrypted(installation.settings) == []
 
 
 def test_what_is_moved_is_encrypted_and_gone_from_where_it_was(installation, store, attacker):

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from hvelv.kernel.settings import Settings
+from hvelv.operation import store
 from hvelv.operation.confinement import Footing, probe
 from hvelv.operation.domains import separated
 from hvelv.operation.processes import processes
@@ -153,6 +154,22 @@ def disk(settings: Settings) -> Finding:
     return Finding("disk space", Grade.WARNING, found, "A full disk stops the store and both databases.", remedy)
 
 
+def encryption(settings: Settings) -> Finding:
+    """Ask a store that was configured whether it encrypts what it keeps. The embedded one is made to."""
+    what = "encryption at rest"
+    if not settings.store_endpoint:
+        return _ok(what, "the embedded store encrypts every bucket")
+    try:
+        found = store.unencrypted(settings)
+    except OSError:
+        return _ok(what, "not known: the store does not answer")
+    if not found:
+        return _ok(what, "every bucket has a default encryption")
+    why = "Whoever gets at the store's disks reads registers and extracts."
+    remedy = "hvelv up (it sets SSE-S3), or switch it on in the store; encrypted disks will do, too"
+    return Finding(what, Grade.WARNING, f"not on for {', '.join(found)}", why, remedy)
+
+
 def clock(_settings: Settings) -> Finding:
     """Look whether the clock is plausible: one-time codes, permits and links depend on it."""
     year = time.gmtime().tm_year
@@ -192,6 +209,7 @@ CHECKS: tuple[Callable[[Settings], Finding], ...] = (
     limits,
     free_ports,
     disk,
+    encryption,
     clock,
     database_tools,
 )

@@ -26,7 +26,9 @@ from hvelv.privacy.domain.transforms import (
 
 KEY = bytes(range(32))
 CODES = ("I21.0", "I21.1", "I21", "I50", "C", "Æ9–é", "0301", "5001")
-WHOLE = st.integers(-200, 200)
+WHOLE = st.integers(-12, 12)  # few numbers, so that values often stand on an edge
+YEARS = (1950, 1980, 2000)
+DAYS = tuple(date(year + back, *day) for year in YEARS for back, day in ((0, (1, 1)), (-1, (12, 31)), (0, (7, 5))))
 
 
 def _year(value, _step, _column, _days):
@@ -115,6 +117,8 @@ STEPS = st.one_of(
     st.just({"kind": "hash"}),
     st.builds(lambda days: {"kind": "shift", "days": days}, st.integers(1, 365)),
     st.builds(lambda edges: {"kind": "bands", "edges": sorted(edges)}, st.sets(WHOLE, min_size=1, max_size=6)),
+    st.builds(lambda edges: {"kind": "bands", "edges": sorted(edges)}, st.sets(st.sampled_from(YEARS), min_size=1)),
+    st.just({"kind": "clip", "low": 1950, "high": 2000}),
     st.builds(lambda a, b: {"kind": "clip", "low": min(a, b), "high": max(a, b)}, WHOLE, WHOLE),
     st.builds(lambda a, side: {"kind": "clip", side: a}, WHOLE, st.sampled_from(["low", "high"])),
     st.builds(lambda length: {"kind": "truncate", "length": length}, st.integers(1, 5)),
@@ -132,16 +136,16 @@ def _value(column):
     if column.categories:
         return st.sampled_from(column.categories)
     if column.type == "integer":
-        low, high = (-200, 2200) if column.low is None else (column.low, column.high)
+        low, high = (-14, 14) if column.low is None else (column.low, column.high)
         return st.integers(low, high)
     if column.type == "decimal":
         if column.step is None:
-            return st.integers(-400, 400).map(lambda n: n / 2)
+            return st.integers(-28, 28).map(lambda n: n / 2)
         size = exact(column.step)
         return st.integers(int(column.low / size), int(column.high / size)).map(lambda n: float(n * size))
     return {
         "string": st.one_of(st.sampled_from(CODES), st.text(max_size=6)),
-        "date": st.dates(date(1900, 1, 1), date(2030, 12, 31)),
+        "date": st.dates(date(1900, 1, 1), date(2030, 12, 31)) | st.sampled_from(DAYS),
         "boolean": st.booleans(),
     }[column.type]
 
@@ -251,6 +255,16 @@ def test_what_is_no_number_is_missing(value, document):
     frame = pl.DataFrame({"v": [value, 1.5]}, schema={"v": pl.Float64})
 
     assert frame.select(expression(column, transforms_from(document), KEY))["v"].is_null().to_list() == [True, False]
+
+
+def test_a_band_begins_at_its_edge():
+    column = Column("v", "integer", "attribute", low=-5, high=110)
+    steps = transforms_from([{"kind": "bands", "edges": [0, 18, 40]}])
+    frame = pl.DataFrame({"v": [-5, -1, 0, 17, 18, 39, 40, 110]})
+
+    found = frame.select(expression(column, steps, KEY))["v"].to_list()
+
+    assert found == ["<0", "<0", "0–17", "0–17", "18–39", "18–39", "40+", "40+"]
 
 
 @given(st.lists(st.none() | st.sampled_from(["a", "b", "c", "x"])), st.sets(st.sampled_from(["a", "b", "c"])))

@@ -52,6 +52,7 @@ from hvelv.requests.domain.review import Choice, Conflict, StewardDecision, Vote
 from hvelv.requests.service.cases import CaseLine, CaseView
 from hvelv.requests.service.projects import Project
 from hvelv.requests.service.register import Register
+from tests.builders_reviews import AskedReviews
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # starlette would rather have httpx2, which the platform does not use
@@ -551,6 +552,7 @@ def a_portal(folder: Path, **settings: Any) -> Portal:
         register=Register(database, index_),  # type: ignore[arg-type]
         rooms=rooms,
         custodian=door,
+        reviews=AskedReviews(folder / "reviews", clock, project="p-0001", dataset="ds-0001"),
     )
     datasets = tuple(d.id for d in catalogue.datasets())
     return Portal(wiring, create_app(wiring), clock, vault, rooms, door, desk, index_, people, datasets)

@@ -353,7 +353,7 @@ class Reviews:
                 ),
                 code="nothing-to-measure",
             )
-        schema = Schema(review.table, tuple(_column(shown) for shown in review.columns))
+        schema = Schema(review.table, tuple(column_shown(shown) for shown in review.columns))
         whole = _beside(folder) if _beside(folder).exists() else None
         return self._measurer.measure(folder, schema, self._policy, review.report["rows"], extra, population=whole)
 
@@ -374,7 +374,7 @@ class Reviews:
                 raise Invalid(
                     (Problem(_("Trinnet kan ikke komme etter det som alt er gjort med variabelen."), "step"),)
                 )
-            transformed(_column(columns[name]), steps)
+            transformed(column_shown(columns[name]), steps)
         return chosen
 
 
@@ -399,7 +399,8 @@ def _shown(column: Column, done: Sequence[Transform]) -> dict[str, Any]:
     }
 
 
-def _column(shown: Mapping[str, Any]) -> Column:
+def column_shown(shown: Mapping[str, Any]) -> Column:
+    """Return the column as it was kept with a review."""
     known = {name: shown[name] for name in ("name", "title", "type", "role", "low", "high", "step", "unit")}
     codes = shown["categories"]
     return Column(**known, categories=None if codes is None else tuple(codes))

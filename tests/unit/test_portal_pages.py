@@ -24,6 +24,8 @@ PAGES = [
     ("stine", "/publish"),
     ("stine", "/publish/new"),
     ("stine", "/publish/uploads/up-1?c=person:string:person_id:&c=age:integer:attribute:null&file=x.csv"),
+    ("stine", "/extracts"),
+    ("stine", "/extracts/p-0001/lab_values"),
     ("ola", "/applications"),
     ("ola", "/applications/new"),
     ("ola", "/applications/app-0001"),

@@ -18,6 +18,7 @@ from hvelv.requests.adapters.store_projects import SqlProjectRows
 from hvelv.requests.service.register import Register
 from tests.builders_portal import ORIGIN, StubDoor, StubRooms, StubVault, TestClient
 from tests.builders_requests import a_house
+from tests.builders_reviews import NoReviews
 
 SUMMARY = "Vi vil vite hvordan fettlever henger sammen med alder og vekt, så flere kan få hjelp tidlig. " * 3
 
@@ -49,6 +50,7 @@ def at(house):
         register=Register(house.registry, SqlProjectRows()),
         rooms=rooms,
         custodian=StubDoor(frozenset({"ragnhild", "mona"})),
+        reviews=NoReviews(),
     )
     app = create_app(wiring)
 

@@ -4,18 +4,21 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
 from hvelv.catalog.pages import vault_api
 from hvelv.enclave.pages import exports_api, project_api
+from hvelv.kernel.ids import ProjectId
 from hvelv.kernel.serving import Door
 from hvelv.kernel.serving import serve as serve_doors
 from hvelv.kernel.settings import Settings
 from hvelv.kernel.web import Actor, answer_refusals
 from hvelv.operation import tables
-from hvelv.privacy.pages import lab_api, optouts_api, projects_api
+from hvelv.privacy.pages import lab_api, optouts_api, projects_api, reidentification_api, reviews_api
+from hvelv.requests.domain.permit import PermitState
 from hvelv.requests.pages import office_api
 from hvelv.workflows.desk import Desk, desk
 from hvelv.workflows.refresh import refresher
@@ -34,6 +37,7 @@ def door(made: Desk, routers: tuple[APIRouter, ...], lifespan: Callable[[FastAPI
     app.state.office = made.office
     app.state.exports = made.exports
     app.state.lab_project = made.lab_project
+    app.state.reidentification = made.reidentification
     for router in routers:
         app.include_router(router)
     answer_refusals(app)
@@ -60,6 +64,8 @@ def portal_door(made: Desk) -> FastAPI:
         office_api.portal_router,
         projects_api.router,
         optouts_api.router,
+        reviews_api.router,
+        reidentification_api.router,
         exports_api.portal_router,
         _audit(made),
     )
@@ -102,6 +108,12 @@ def _audit(made: Desk) -> APIRouter:
     return router
 
 
+def _may_run(made: Desk, project: str) -> bool:
+    """Say whether the project's permit is in force or may yet be."""
+    issued = made.office.issued(ProjectId(project))
+    return issued.state in {PermitState.ACTIVE, PermitState.SUSPENDED} and made.clock.now() < issued.permit.expires
+
+
 async def _look_after(made: Desk) -> None:
     """Do what is due now and then: checks that a crash cut short, permits that have expired, extracts to be made again."""
     started, refresh = made.clock.now(), refresher(made)
@@ -112,6 +124,7 @@ async def _look_after(made: Desk) -> None:
             ("rooms of ended projects", made.privacy.rooms.look_after),
             ("keys to be destroyed", made.privacy.destructions.finish),
             ("extracts with people who object", refresh.run),
+            ("what was kept for reviews", lambda: made.privacy.reviews.tidy(partial(_may_run, made))),
         ):
             try:
                 await asyncio.to_thread(chore)

@@ -22,6 +22,7 @@ from hvelv.portal.security import Guard, Guarded
 from hvelv.portal.shell import PageShell
 from hvelv.portal.sign_in import SignInNeeded
 from hvelv.portal.wiring import Wiring
+from hvelv.privacy.pages import extracts
 from hvelv.requests.pages import applications, cases, register
 
 log = logging.getLogger("hvelv.portal")
@@ -37,6 +38,7 @@ ROUTERS = (
     register.router,
     rooms.router,
     exports.router,
+    extracts.router,
     audit.router,
 )
 

@@ -18,6 +18,7 @@ from hvelv.portal.hub import hub_at
 from hvelv.portal.sessions import Sessions
 from hvelv.portal.sign_in import SignIn
 from hvelv.portal.wiring import Wiring
+from hvelv.privacy.adapters.reviews_link import LinkedReviews
 from hvelv.requests.adapters.custodian import LinkedOffice
 from hvelv.requests.adapters.store import SqlApplicationRows
 from hvelv.requests.adapters.store_projects import SqlProjectRows
@@ -71,4 +72,5 @@ def build(settings: Settings, secrets: Secrets) -> Wiring:
         register=Register(database, project_rows),
         rooms=hub,
         custodian=custodian,
+        reviews=LinkedReviews(custodian),
     )

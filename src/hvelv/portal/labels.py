@@ -55,6 +55,13 @@ LABELS: Mapping[str, Mapping[str, str]] = {
         "sealed": _("Forseglet"),
         "failed": _("Feilet"),
     },
+    "review": {
+        "noted": _("Målt"),
+        "waiting": _("Venter på datainnehaveren"),
+        "changing": _("Lages på nytt"),
+        "approved": _("Sluppet"),
+        "refused": _("Nektet"),
+    },
     "room": {
         "closed": _("Lukket"),
         "opening": _("Åpnes"),
@@ -86,6 +93,7 @@ COLOURS: Mapping[str, Mapping[str, str]] = {
         "rejected": "danger",
     },
     "permit": {"active": "success", "suspended": "warning", "expired": "neutral", "revoked": "danger"},
+    "review": {"waiting": "warning", "changing": "info", "approved": "success", "refused": "danger"},
     "export": {"checking": "info", "needs_human": "warning", "released": "success", "refused": "danger"},
     "job": {
         "running": "info",

@@ -14,6 +14,7 @@ class Entry:
     title: str
     hint: str
     roles: frozenset[Role] = frozenset()
+    count: str = ""  # where it is told how many wait there
 
 
 MENU: tuple[Entry, ...] = (
@@ -35,6 +36,13 @@ MENU: tuple[Entry, ...] = (
         _("Saker"),
         _("Vurder søknader som venter på komiteen eller på datainnehaveren."),
         frozenset({Role.ETHICS, Role.STEWARD}),
+    ),
+    Entry(
+        "/extracts",
+        _("Uttrekk"),
+        _("Se risikoen i uttrekk av dine datasett, og slipp dem."),
+        frozenset({Role.STEWARD}),
+        "/extracts/count",
     ),
     Entry("/publish", _("Publisering"), _("Legg ut datasett for din datainnehaver."), frozenset({Role.STEWARD})),
     Entry("/audit", _("Revisjon"), _("Se hendelsesloggen og kontroller at den er hel."), frozenset({Role.AUDITOR})),

@@ -20,6 +20,7 @@ from hvelv.portal.i18n import LANGUAGES, NAMES, Language, language, translations
 from hvelv.portal.labels import COLOURS, label
 from hvelv.portal.navigation import entries
 from hvelv.portal.notes import notes
+from hvelv.portal.pictures import group_name, percent, picture
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCHEMES = ("auto", "light", "dark")
@@ -53,6 +54,9 @@ def environment(lang: Language) -> Environment:
         "notes": partial(notes, lang),
         "label": partial(label, lang),
         "colour": lambda value, kind: COLOURS.get(kind, {}).get(str(value), "neutral"),
+        "picture": partial(picture, lang),
+        "share": partial(percent, lang),
+        "group": lambda size: group_name(size[0], size[1]),
         "micro": lambda rho: (rho or 0) / 1e6,
     }
     env.globals["is_current"] = is_current

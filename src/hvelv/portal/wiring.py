@@ -13,6 +13,7 @@ from hvelv.kernel.database import Database
 from hvelv.kernel.people import Person
 from hvelv.kernel.settings import Settings
 from hvelv.portal.sign_in import SignIn
+from hvelv.privacy.pages.extracts import ReviewDoor
 from hvelv.requests.service.applications import Applications
 from hvelv.requests.service.projects import Projects
 from hvelv.requests.service.register import Register
@@ -47,6 +48,7 @@ class Wiring:
     register: Register
     rooms: Rooms
     custodian: Door
+    reviews: ReviewDoor
 
     def services(self) -> dict[str, object]:
         """Return what goes in `app.state`, by name."""
@@ -62,5 +64,6 @@ class Wiring:
             "register": self.register,
             "rooms": self.rooms,
             "custodian": self.custodian,
+            "reviews": self.reviews,
             "locale": self.settings.locale,
         }

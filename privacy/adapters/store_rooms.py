@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import and_, or_, select, update
 from sqlmodel import Field, Session, col
 
 from hvelv.kernel.database import CustodianRow
@@ -44,10 +44,11 @@ class SqlRooms:
         row = session.get(EndedRoomRow, project)
         return _ended(row) if row else None
 
-    def unfinished(self, session: Session, ended_after: datetime) -> Sequence[EndedRoom]:
-        """Return the rooms that are not emptied, and those that ended after the moment."""
+    def unfinished(self, session: Session, now: datetime, ended_after: datetime) -> Sequence[EndedRoom]:
+        """Return the rooms to be sealed, those to be emptied by `now`, and those that ended after the other moment."""
+        over = and_(col(EndedRoomRow.emptied_at) == "", col(EndedRoomRow.kept_until) <= moment_text(now))
         late = col(EndedRoomRow.ended_at) > moment_text(ended_after)
-        query = select(EndedRoomRow).where(or_(col(EndedRoomRow.emptied_at) == "", late))
+        query = select(EndedRoomRow).where(or_(col(EndedRoomRow.sealed_at) == "", over, late))
         return [_ended(row) for row in session.scalars(query.order_by(col(EndedRoomRow.project)))]
 
     def sealed(self, session: Session, project: str, at: datetime) -> bool:

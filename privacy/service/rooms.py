@@ -53,8 +53,8 @@ class RoomRows(Protocol):
         """Return the room's end; None while the room is open."""
         ...
 
-    def unfinished(self, session: Session, ended_after: datetime) -> Sequence[EndedRoom]:
-        """Return the rooms that are not emptied, and those that ended after the moment."""
+    def unfinished(self, session: Session, now: datetime, ended_after: datetime) -> Sequence[EndedRoom]:
+        """Return the rooms to be sealed, those to be emptied by `now`, and those that ended after the other moment."""
         ...
 
     def sealed(self, session: Session, project: str, at: datetime) -> bool:
@@ -102,7 +102,7 @@ class Rooms:
         """Seal the rooms that have ended and empty those whose retention is over; return how many changed."""
         now = self._clock.now()
         with self._database.reading() as session:
-            waiting = self._rows.unfinished(session, now - SWEPT_FOR)
+            waiting = self._rows.unfinished(session, now, now - SWEPT_FOR)
         return sum(self._brought_on(room, now) for room in waiting)
 
     def _brought_on(self, room: EndedRoom, now: datetime) -> bool:

@@ -115,6 +115,15 @@ def test_during_retention_the_room_is_sealed_and_the_key_kept(house):
     assert house.rooms.ended(PROJECT).emptied is None
 
 
+def test_a_sealed_room_is_not_looked_at_again_for_all_the_years_of_its_retention(house):
+    house.end(3650)
+    house.rooms.look_after()
+    house.clock.advance(SWEPT_FOR + timedelta(hours=1))
+    house.rooms._store = Stopping(0, house.store.objects)  # which answers nothing
+
+    assert house.rooms.look_after() == 0
+
+
 def test_when_retention_is_over_key_and_sealed_objects_are_destroyed_and_certified(house):
     house.end(30)
     house.rooms.look_after()

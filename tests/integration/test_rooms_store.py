@@ -13,12 +13,17 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from hvelv.kernel.errors import Unavailable
+from hvelv.kernel.errors import Denied, Unavailable
 from hvelv.kernel.objects import MinioStore, account_of
+from hvelv.operation import tables
 from hvelv.operation.store import ADMIN, BUCKETS, FILER, MASTER, VOLUME, connect, prepare_buckets, unencrypted
 from hvelv.privacy.adapters import passes
 from hvelv.privacy.adapters.passes import room_passes
 from hvelv.privacy.domain.rooms import part_name, reading_rights
+from hvelv.requests.adapters.store_office import SqlPermitRows
+from hvelv.requests.domain.permit import KIND, Permit, PermitAction, PermitState
+from hvelv.requests.service.office import Issued
+from hvelv.workflows.desk import opened
 from tests.builders_operation import Installation, short_folder
 from tests.builders_rooms import Caller
 
@@ -652,6 +657,57 @@ def test_the_platform_makes_no_presigned_addresses():
 
     assert len(sources) > 100
     assert not [path.name for path in sources if re.search(r"presign|PostPolicy", path.read_text(), re.IGNORECASE)]
+
+
+def a_permit(project, **changes):
+    return Permit.from_document(
+        {
+            "id": "permit-1", "version": 1, "project": project, "title": "Fettlever", "purpose": "research", "legal_basis": "",
+            "summary": "", "application": f"app-{project}", "revision": "r", "members": ["kari"], "lead": "kari", "datasets": [],
+            "conditions": [], "valid_from": "2026-01-01", "valid_until": "2126-12-31", "retention_days": 30,
+            "decided_at": "2026-01-01T00:00:00+00:00", "decision": {"votes": {"for": 3, "against": 0}, "stewards": []},
+        }
+        | changes
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def custodian(installation, store):
+    tables.load()
+    with opened(installation.settings) as made:
+        made.database.create_all()
+        yield made
+
+
+@pytest.mark.attack("S306")
+@pytest.mark.parametrize("days", [0, 30])
+def test_from_permit_to_sealed_room_on_the_custodians_own_desk(custodian, store, place, days):
+    project = f"p-whole{days}"
+    permit = a_permit(project, id=f"permit-{days}", retention_days=days)
+    name = part_name(project, 1, 0, "visits", number=0, sha256=HASH)
+    with custodian.database.transaction() as unit:
+        SqlPermitRows().add(
+            unit.session, Issued(permit, custodian.signer.sign(KIND, permit.as_dict()), PermitState.ACTIVE)
+        )
+        custodian.privacy.projects.open(unit, project, {}, "office")
+    store.put("rooms", name, b"rows")
+    with pytest.raises(Denied):
+        custodian.privacy.credentials.issue(project, "ola")
+    member = caller(place, custodian.privacy.credentials.issue(project, "kari"))
+    assert member.ask("GET", f"/rooms/{name}").body == b"rows"
+
+    custodian.office.change("stine", project, PermitAction.REVOKE, "slutt")
+    ended = time.monotonic()
+    custodian.privacy.rooms.look_after()
+
+    with pytest.raises(Denied):
+        custodian.privacy.credentials.issue(project, "kari")
+    for path in (f"/rooms/{name}", f"/sealed/{name}"):
+        assert member.ask("GET", path).status in {403, 404}
+    assert store.names("rooms", f"{project}/") == []
+    assert store.names("sealed", f"{project}/") == ([name] if days else [])
+    assert custodian.privacy.projects.view(project)["ended"]["sealed"]
+    assert time.monotonic() - ended < 60
 
 
 def wait_out(old, seconds=50.5):

@@ -78,13 +78,16 @@ def boxes(pieces: Iterable[bytes]) -> set[bytes]:
     return {box for box in found if len(box) >= 60}
 
 
-def opened(found: Iterable[bytes], contexts: Iterable[bytes]) -> set[bytes]:
-    """Return what every run of 32 bytes as a key opens of all boxes, and then with that again.
+def opened(found: Iterable[bytes], contexts: Iterable[bytes], where: Iterable[bytes]) -> set[bytes]:
+    """Return what every run of 32 bytes as a key opens of all boxes in `where`, and then with that again.
 
-    Keys are looked for in small files and in whatever stands encoded in large ones.
+    Keys are looked for in all that is `found`: in small files, and in whatever stands encoded in large ones.
     """
     pieces = {piece for data in found for piece in materials(data) if len(piece) <= SMALL}
-    sealed, contexts = boxes(pieces), tuple(contexts)
+    sealed, contexts = (
+        boxes({piece for data in where for piece in materials(data) if len(piece) <= SMALL}),
+        tuple(contexts),
+    )
     got: set[bytes] = set()
     fresh, tried = windows(pieces, KEY), set[bytes]()
     while fresh:

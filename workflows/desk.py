@@ -37,12 +37,14 @@ from hvelv.privacy.domain.risk import Policy
 from hvelv.privacy.domain.schema import Schema
 from hvelv.privacy.service.desk import Desk as Privacy
 from hvelv.privacy.service.jobs import Jobs
+from hvelv.privacy.service.reidentification import Reidentification
 from hvelv.privacy.service.releases import SourceVersion
 from hvelv.requests.adapters.store_office import SqlPermitRows
 from hvelv.requests.domain.draft import Purpose
 from hvelv.requests.domain.permit import Permit, PermittedDataset
 from hvelv.requests.service.office import Office, ProjectOpener
 from hvelv.workflows.forms import Forms
+from hvelv.workflows.reidentifying import reidentifying
 
 MICRO = 1_000_000
 
@@ -148,6 +150,7 @@ class Desk:
     office: Office
     exports: Exports
     lab_project: LabProject
+    reidentification: Reidentification
 
     @property
     def jobs(self) -> Jobs:
@@ -227,6 +230,7 @@ def desk(settings: Settings, objects: ObjectStore | None = None, *, clock: Clock
     return Desk(
         settings, database, objects, clock, signer, versions, vault, privacy, office, exports,
         LabProject(office, privacy, versions, clock),
+        reidentifying(database, office, versions, privacy, objects, clock, ids, folder=home / "finding"),
     )  # fmt: skip
 
 

@@ -333,7 +333,8 @@ def _life_and_death(database_url, tmp_path, monkeypatch, skipped):
     contexts = [context_of(name, 1) for name in project_names(PROJECT)]
     aads = [f"{group_of(project_key(PROJECT))}\n{context}".encode() for context in contexts]
     seals = [f"hvelv keyring {LocalKek(KEK).fingerprint.hex()}".encode()]
-    got = opened(left, [*aads, *(context.encode() for context in contexts), *seals])
+    ours = everything(tmp_path).values()  # with the backup, which holds every wrapped copy that there ever was
+    got = opened(left, [*aads, *(context.encode() for context in contexts), *seals], ours)
     secret = {keys.persons, keys.dates, keys.codes, wrapping}
     found = any(written(key, [*got, *left]) for key in secret)
     held_open.close()

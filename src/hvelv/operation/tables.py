@@ -13,6 +13,7 @@ MODULES = (
     "hvelv.privacy.adapters.store_reviews",
     "hvelv.privacy.adapters.store_rooms",
     "hvelv.privacy.adapters.store_keys",
+    "hvelv.privacy.adapters.store_reidentification",
     "hvelv.privacy.adapters.store_optouts",
     "hvelv.enclave.adapters.export_store",
     "hvelv.portal.sessions",

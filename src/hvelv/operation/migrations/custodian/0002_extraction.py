@@ -79,6 +79,39 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_privacy_key_destruction_state"), ["state"], unique=False)
 
     op.create_table(
+        "privacy_reidentification",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("project", sa.String(), nullable=False),
+        sa.Column("dataset", sa.String(), nullable=False),
+        sa.Column("holder", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("explanation", sa.Text(), nullable=False),
+        sa.Column("pseudonyms", sa.Text(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("requester", sa.String(), nullable=False),
+        sa.Column("at", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("steward", sa.String(), nullable=False),
+        sa.Column("ethics", sa.String(), nullable=False),
+        sa.CheckConstraint("ethics = '' OR ethics <> requester", name=op.f("ck_privacy_reidentification_ethics")),
+        sa.CheckConstraint(
+            "state IN ('requested', 'approved', 'executed', 'refused', 'withdrawn')",
+            name=op.f("ck_privacy_reidentification_state"),
+        ),
+        sa.CheckConstraint(
+            "state NOT IN ('approved', 'executed') OR (steward <> '' AND ethics <> '')",
+            name=op.f("ck_privacy_reidentification_by_two"),
+        ),
+        sa.CheckConstraint(
+            "steward = '' OR (steward <> ethics AND steward <> requester)",
+            name=op.f("ck_privacy_reidentification_steward"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_privacy_reidentification")),
+    )
+    with op.batch_alter_table("privacy_reidentification", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_privacy_reidentification_project"), ["project"], unique=False)
+
+    op.create_table(
         "privacy_review",
         sa.Column("project", sa.String(), nullable=False),
         sa.Column("table_name", sa.String(), nullable=False),
@@ -131,6 +164,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_privacy_review_holder"))
 
     op.drop_table("privacy_review")
+    with op.batch_alter_table("privacy_reidentification", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_privacy_reidentification_project"))
+
+    op.drop_table("privacy_reidentification")
     with op.batch_alter_table("privacy_key_destruction", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_privacy_key_destruction_state"))
 

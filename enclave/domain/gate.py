@@ -6,7 +6,7 @@ releases, and how they are drawn.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hvelv.enclave.domain.exports import MARKS, Artifact, ArtifactKind, Finding
@@ -137,6 +137,16 @@ DAILY = Finding(
     _("Prosjektet har fått ut så mange utleveringer som det kan på én dag."),
     _("Vent til i morgen, og legg flere resultater i samme utlevering."),
 )
+MIXED = Finding(
+    "G10-mixed",
+    0,
+    _(
+        "Resultatet er laget av et tidligere uttrekk av datasettet enn andre i utleveringen. Forskjellen mellom uttrekkene kan vise hvem som har reservert seg."
+    ),
+    _(
+        "Lag dette resultatet på nytt av det nye uttrekket med project.query(…).release(…), eller ta bare med resultater av ett uttrekk."
+    ),
+)
 
 
 def plain_items(offered: Sequence[Any]) -> tuple[dict[str, Any], ...]:
@@ -170,7 +180,25 @@ def findings_on(offers: tuple[Offer, ...], *, released_today: int = 0) -> tuple[
         # Where the kind or the release is unknown, what follows from it says nothing more to a person.
         first = [rule for rule in broken if rule.id in {"G01-kind", "G02-fields", "G03-release"}][:1]
         found.extend(Finding(rule.id, number, rule.reason, rule.remedy) for rule in first or broken)
+    found.extend(replace(MIXED, item=number) for number in _of_earlier_extracts(offers))
     return tuple(found)
+
+
+def _of_earlier_extracts(offers: tuple[Offer, ...]) -> list[int]:
+    """Return the numbers of the offers that are of another extract than the newest offered release of their dataset.
+
+    Two extracts of one dataset differ by those who objected, or withdrew an objection, in between: figures of both beside
+    each other ask who that was. The newest release is of the newest extract, for an earlier one is withdrawn.
+    """
+    documents = {n: offer.evidence.document for n, offer in enumerate(offers, start=1) if offer.evidence}
+    newest: dict[str, Mapping[str, Any]] = {}
+    for document in sorted(documents.values(), key=lambda document: str(document.get("at", ""))):
+        newest[str(document.get("dataset_id"))] = document
+    return [
+        number
+        for number, document in documents.items()
+        if document.get("extract_hash") != newest[str(document.get("dataset_id"))].get("extract_hash")
+    ]
 
 
 def artifacts(offers: tuple[Offer, ...]) -> list[tuple[Artifact, Mapping[str, Any]]]:

@@ -1,8 +1,12 @@
-"""Blocks of numbers in whole buffers: who objects once changed numbers are followed, and which changes cannot be."""
+"""Blocks of numbers in whole buffers: who objects once changed numbers are followed, and which changes cannot be.
+
+Every block is first given its place among all that are there, so that what follows is done with small integers.
+"""
 
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,14 +14,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from hvelv.privacy.adapters.pseudonyms import PersonCipher
-from hvelv.privacy.domain.identifiers import BLOCK_BYTES
 from hvelv.privacy.service.canonical import PairFaults
 from hvelv.privacy.service.register import Events, Reckoned
 
-Row = NDArray[
-    np.bytes_
-]  # fixed 16 bytes each, compared whole: what numpy drops is the zeros that every one is filled with
-KIND = np.dtype(f"S{BLOCK_BYTES}")
+WORD = np.dtype(">u8")  # a block is two of them, which sort as its bytes do
+Places = NDArray[np.intp]
+Row = NDArray[np.bytes_]  # blocks whole: numpy drops zeros at the end, which every block is filled with alike
 
 
 class Buffers:
@@ -29,24 +31,24 @@ class Buffers:
 
     def joined(self, old: bytes, new: bytes) -> bytes:
         """Return the blocks in pairs."""
-        return np.stack([_row(old), _row(new)], axis=1).tobytes()
+        return _beside(_words(old), _words(new))
 
     def reckoned(self, events: Events, pairs: bytes, wanted: Mapping[str, Sequence[str]]) -> Reckoned:
         """Return what holds for each of `wanted`: of each person, what was said last about each scope."""
-        old, new = followed(pairs)
-        held = _held(events, canonical(_row(events.blocks), old, new))
+        known, said, ends = _ranked(events.blocks, pairs)
+        old, new = ends[0::2], ends[1::2]
+        now = _followed(len(known), old, new)
+        held = _held(events, now[said])
         place = {name: i for i, name in enumerate(events.names)}
         against = {
-            name: _together([held[place[scope]] for scope in scopes if scope in place]).tobytes()
+            name: known.row(_together(len(known), [held[place[scope]] for scope in scopes if scope in place]))
             for name, scopes in wanted.items()
         }
-        objecting = _together(held)
-        leading = np.isin(new, objecting)
-        return Reckoned(
-            against,
-            np.stack([old, new], axis=1).tobytes(),
-            np.stack([old[leading], new[leading]], axis=1).tobytes(),
-        )
+        old = np.sort(old)
+        objecting = np.zeros(len(known), np.bool_)
+        objecting[_together(len(known), held)] = True
+        leading = old[objecting[now[old]]]
+        return Reckoned(against, known.pairs(old, now[old]), known.pairs(leading, now[leading]))
 
     def fingerprint(self, key: bytes, parts: Sequence[bytes]) -> str:
         """Return a digest of `parts` under the key, in hex (HMAC-SHA-256; each part is preceded by its length)."""
@@ -57,76 +59,105 @@ class Buffers:
 
     def faults(self, stored: bytes, offered: bytes) -> PairFaults:
         """Return the offered pairs that give a number two successors, or lead back to where they began."""
-        pairs = _pairs(stored + offered)
-        known = len(stored) // (2 * BLOCK_BYTES)
-        order = np.argsort(pairs[:, 0], kind="stable")  # of two with one old number, the stored or earlier is first
-        again = pairs[order[1:], 0] == pairs[order[:-1], 0]
-        forked = order[1:][again & (pairs[order[1:], 1] != pairs[order[:-1], 1])] - known
+        known, earlier, later = _ranked(stored, offered)
+        ends = np.concatenate([earlier, later])
+        old, new, first = ends[0::2], ends[1::2], len(earlier) // 2
+        order = np.argsort(old, kind="stable")  # of two with one old number, the stored or earlier is first
+        again = old[order[1:]] == old[order[:-1]]
+        forked = order[1:][again & (new[order[1:]] != new[order[:-1]])] - first
         if len(forked):
-            return PairFaults(tuple(int(i) for i in np.sort(forked)), ())
-        first = np.concatenate([order[:1], order[1:][~again]])
-        circular = pairs[first[_in_circle(pairs[first, 0], pairs[first, 1])], 0]
-        return PairFaults((), tuple(int(i) for i in np.flatnonzero(np.isin(pairs[known:, 0], circular))))
+            return PairFaults(tuple(np.sort(forked).tolist()), ())
+        circular = _in_circle(len(known), old, new)[old[first:]]
+        return PairFaults((), tuple(np.flatnonzero(circular).tolist()))
+
+
+@dataclass(frozen=True)
+class _Known:
+    """All blocks, each once and in order."""
+
+    words: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def row(self, places: Places) -> bytes:
+        """Return the blocks at `places`."""
+        return self.words[places].tobytes()
+
+    def pairs(self, old: Places, new: Places) -> bytes:
+        """Return the blocks at `old`, each followed by the one at `new`."""
+        return _beside(self.words[old], self.words[new])
 
 
 def followed(pairs: bytes) -> tuple[Row, Row]:
-    """Return the old blocks in order, and for each the block at the end of its chain."""
-    table = _pairs(pairs)
-    table = table[np.argsort(table[:, 0])]
-    old, new = table[:, 0], table[:, 1]
-    while not np.array_equal(further := canonical(new, old, new), new):
-        new = further
-    return old, new
+    """Return the old blocks of pairs in order, and for each the block at the end of its chain."""
+    known, ends, _none = _ranked(pairs, b"")
+    old = np.sort(ends[0::2])
+    both = np.frombuffer(known.pairs(old, _followed(len(known), ends[0::2], ends[1::2])[old]), "S16").reshape(-1, 2)
+    return both[:, 0], both[:, 1]
 
 
-def canonical(blocks: Row, old: Row, new: Row) -> Row:
-    """Return for each block the one that `new` has for it, else itself. `old`: in order."""
-    if len(old) == 0 or len(blocks) == 0:
-        return blocks
-    places = _places(blocks, old)
-    return np.where(places < len(old), new[np.minimum(places, len(old) - 1)], blocks)
+def _ranked(*raws: bytes) -> tuple[_Known, Places, Places]:
+    """Return all blocks of two buffers in order, and the place of each buffer's blocks among them."""
+    words = _words(b"".join(raws))
+    order = np.lexsort((words[:, 1].astype(np.uint64), words[:, 0].astype(np.uint64)))
+    words = words[order]
+    first = np.ones(len(words), np.bool_)
+    first[1:] = (words[1:] != words[:-1]).any(axis=1)
+    places = np.empty(len(words), np.intp)
+    places[order] = np.cumsum(first) - 1
+    one, other = np.split(places, [len(raws[0]) // 16])
+    return _Known(words[first]), one, other
 
 
-def _places(blocks: Row, old: Row) -> NDArray[np.intp]:
-    """Return where each block is among `old`, in order; `len(old)` for one that is not."""
-    places = np.searchsorted(old, blocks)
-    found = old[np.minimum(places, len(old) - 1)] == blocks
-    return np.where(found, places, len(old))
+def _followed(size: int, old: Places, new: Places) -> Places:
+    """Return for each place the end of its chain. Steps double, so few are needed."""
+    now = np.arange(size)
+    now[old] = new
+    while not np.array_equal(further := now[now], now):
+        now = further
+    return now
 
 
-def _in_circle(old: Row, new: Row) -> NDArray[np.bool_]:
-    """Return which of `old`, each there once and in order, come back to themselves. Jumps double, so few are needed."""
-    end = len(old)
-    if end == 0:
-        return np.zeros(0, np.bool_)
-    jump = np.append(_places(new, old), end)
-    for _double in range(end.bit_length()):
+def _in_circle(size: int, old: Places, new: Places) -> NDArray[np.bool_]:
+    """Return which places lead back to themselves: those that are still reached after more steps than there are places."""
+    jump = np.full(size + 1, size)
+    jump[old] = new
+    for _double in range(size.bit_length()):
         jump = jump[jump]
-    found = np.zeros(end + 1, np.bool_)
+    found = np.zeros(size + 1, np.bool_)
     found[jump] = True
-    return found[:end]
+    return found[:size]
 
 
-def _held(events: Events, blocks: Row) -> list[Row]:
-    """Return for each scope the blocks, in order and each once, that object to it."""
-    scopes = np.frombuffer(events.scopes, np.dtype(events.scopes.typecode))
-    days = np.frombuffer(events.days, np.dtype(events.days.typecode))
-    objecting = np.frombuffer(events.objecting, np.dtype(events.objecting.typecode))
-    order = np.lexsort((objecting, days, blocks, scopes))  # of one day, an objection comes last
-    blocks, scopes = blocks[order], scopes[order]
+def _held(events: Events, who: Places) -> list[Places]:
+    """Return for each scope the places of those who object to it, each once."""
+    scopes, days, objecting = (_numbers(column) for column in (events.scopes, events.days, events.objecting))
+    when = 2 * days.astype(np.int64) + objecting  # of one day, an objection comes last
+    whose = who * len(events.names) + scopes
+    order = np.lexsort((when, whose))
+    whose = whose[order]
     last = np.ones(len(order), np.bool_)
-    last[:-1] = (blocks[1:] != blocks[:-1]) | (scopes[1:] != scopes[:-1])
-    holds = last & (objecting[order] == 1)
-    return [blocks[holds & (scopes == i)] for i in range(len(events.names))]
+    last[:-1] = whose[1:] != whose[:-1]
+    holds = order[last & (objecting[order] == 1)]
+    return [who[holds[scopes[holds] == i]] for i in range(len(events.names))]
 
 
-def _together(rows: Sequence[Row]) -> Row:
-    return np.unique(np.concatenate(rows)) if rows else np.zeros(0, KIND)
+def _together(size: int, several: Sequence[Places]) -> Places:
+    """Return the places that are in any of `several`, in order."""
+    found = np.zeros(size, np.bool_)
+    for places in several:
+        found[places] = True
+    return np.flatnonzero(found)
 
 
-def _row(raw: bytes) -> Row:
-    return np.frombuffer(raw, KIND)
+def _numbers(column: Any) -> NDArray[Any]:
+    return np.frombuffer(column, np.dtype(column.typecode))
 
 
-def _pairs(raw: bytes) -> Any:
-    return np.frombuffer(raw, KIND).reshape(-1, 2)
+def _words(raw: bytes) -> NDArray[Any]:
+    return np.frombuffer(raw, WORD).reshape(-1, 2)
+
+
+def _beside(one: NDArray[Any], other: NDArray[Any]) -> bytes:
+    return np.hstack([one, other]).astype(WORD, copy=False).tobytes()  # stacking changes the order of bytes

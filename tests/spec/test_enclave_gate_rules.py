@@ -62,6 +62,39 @@ def test_a_request_without_items_or_with_too_many_is_refused():
     assert "G08-count" in [f.rule for f in findings_on((GOOD,) * 21)]
 
 
+def of(extract, at, **changes):
+    """Return an offer of a release that was made of an extract."""
+    document = a_release(dataset_id="d-one", extract_hash=extract, at=f"2026-01-{at:02d}T12:00:00+00:00")
+    return Offer(an_item(), evidence(document=document | changes))
+
+
+MIXTURES = {
+    "one extract": ((of("old", 1), of("old", 2)), []),
+    "one extract, which is not the newest any more": ((of("old", 1),), []),
+    "two extracts of two datasets": ((of("old", 1), of("new", 2, dataset_id="d-two")), []),
+    "two extracts of one dataset": ((of("old", 1), of("new", 2)), [1]),
+    "the newer one first": ((of("new", 2), of("old", 1)), [2]),
+    "two of the old, one of the new, another dataset": (
+        (of("old", 1), of("new", 3), of("old", 2), of("x", 9, dataset_id="d-two")),
+        [1, 3],
+    ),
+    "an extract of a version with another table": ((of("old", 1, dataset="labs"), of("new", 2, dataset="labs2")), [1]),
+    "a release that does not say its extract": ((of(None, 1), of("new", 2)), [1]),
+}
+
+
+@pytest.mark.attack("PS12")
+@pytest.mark.attack("DP21")
+@pytest.mark.parametrize("name", MIXTURES)
+def test_figures_of_two_extracts_of_one_dataset_do_not_leave_together(name):
+    offers, refused = MIXTURES[name]
+
+    found = findings_on(offers)
+
+    assert [(finding.rule, finding.item) for finding in found] == [("G10-mixed", number) for number in refused]
+    assert all(finding.reason and finding.remedy for finding in found)
+
+
 def test_a_project_gets_only_so_many_bundles_a_day():
     assert findings_on((GOOD,), released_today=MOST_A_DAY - 1) == ()
     assert [f.rule for f in findings_on((GOOD,), released_today=MOST_A_DAY)] == ["G09-daily"]

@@ -12,7 +12,7 @@ from typing import Any
 from hvelv.privacy.adapters.risk_buckets import outlined
 from hvelv.privacy.adapters.risk_table import Table
 from hvelv.privacy.domain.reviewing import Extra, extra_documents
-from hvelv.privacy.domain.risk import Outline, Policy, candidates, is_within, quasi, score
+from hvelv.privacy.domain.risk import Outline, Policy, candidates, is_within, quasi, score, stands_well
 from hvelv.privacy.domain.schema import Schema
 from hvelv.privacy.domain.steps import Drop, Transform
 
@@ -62,10 +62,13 @@ class Trials:
         return sorted(found, key=lambda one: (isinstance(one[1], Drop), score(one[2])))
 
     def _together(self, now: Outline, tried: Sequence[Tried]) -> tuple[Extra, Outline]:
-        """Return steps that help most together, until the limits are kept or nothing more helps."""
+        """Return steps that help most together, until few enough stand out or nothing more helps.
+
+        The smallest class is not waited for: one last person alone would have all variables coarsened.
+        """
         extra: dict[str, tuple[Transform, ...]] = {}
         made = now
-        while tried and len(extra) < MOST_ROUNDS and not is_within(made, self._policy):
+        while tried and len(extra) < MOST_ROUNDS and not stands_well(made, self._policy):
             name, step, made = tried[0]
             extra[name] = (step,)
             tried = self._tried(extra, made)

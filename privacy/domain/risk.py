@@ -179,7 +179,12 @@ def findings(report: Report, policy: Policy) -> tuple[Finding, ...]:
 
 def is_within(outline: Outline, policy: Policy) -> bool:
     """Say whether the numbers that steps are compared by keep the limits."""
-    return outline.k >= policy.min_k and outline.small <= policy.max_small and outline.average <= policy.max_average
+    return outline.k >= policy.min_k and stands_well(outline, policy)
+
+
+def stands_well(outline: Outline, policy: Policy) -> bool:
+    """Say whether few enough persons stand out, whatever the smallest class."""
+    return outline.small <= policy.max_small and outline.average <= policy.max_average
 
 
 def score(outline: Outline) -> float:

@@ -6,6 +6,7 @@ can try steps; it is removed as soon as the steward has decided. Reports, audit 
 """
 
 import hashlib
+import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -15,6 +16,7 @@ from typing import Any, Protocol
 from sqlmodel import Session
 
 from hvelv.kernel.audit import AuditEvent
+from hvelv.kernel.canonical import canonical
 from hvelv.kernel.clock import Clock
 from hvelv.kernel.database import Database
 from hvelv.kernel.errors import Denied, Invalid, NotFound, NotPossible, Problem, Unavailable, _
@@ -292,7 +294,10 @@ class Reviews:
 
     def _document(self, report: Report) -> dict[str, Any]:
         found = [asdict(one) for one in findings(report, self._policy)]
-        return report.as_dict() | {"findings": found, "policy": asdict(self._policy)}
+        document: dict[str, Any] = json.loads(
+            canonical(report.as_dict() | {"findings": found, "policy": asdict(self._policy)})
+        )
+        return document
 
     def _keep(self, review: Review, known: Review | None) -> None:
         with self._database.transaction() as unit:

@@ -15,8 +15,9 @@ from hvelv.kernel.errors import _
 from hvelv.portal.i18n import Language
 
 VEGA_LITE = "6.1"
-WIDTH, HEIGHT = 560, 220
+WIDTH, HEIGHT = 520, 220
 INK, LINE = "var(--ds-color-neutral-text-default)", "var(--ds-color-neutral-border-subtle)"
+PAPER = "var(--ds-color-neutral-background-default)"
 BAD, GOOD = "var(--ds-color-danger-base-default)", "var(--ds-color-accent-base-default)"
 EARLIER = "var(--ds-color-neutral-border-default)"
 SHADES = (  # share of persons alone, from which the shade holds; its fill and the ink on it
@@ -26,6 +27,10 @@ SHADES = (  # share of persons alone, from which the shade holds; its fill and t
     (0.05, "var(--ds-color-warning-surface-active)", INK),
     (0.2, "var(--ds-color-danger-base-default)", "var(--ds-color-danger-base-contrast-default)"),
 )
+NUMBERS: Mapping[str, dict[str, Any]] = {  # how d3 writes them
+    "nb": {"decimal": ",", "thousands": "\u00a0", "grouping": [3], "currency": ["", ""], "percent": "\u00a0%"},
+    "en": {"decimal": ".", "thousands": ",", "grouping": [3], "currency": ["", ""], "percent": "%"},
+}
 CELL, LONGEST_NAME = 64, 14
 Spec = dict[str, Any]
 Document = Mapping[str, Any]
@@ -97,12 +102,11 @@ def risks(lang: Language, report: Document, before: Document | None) -> Spec:
     }
     offset = {"yOffset": {"field": "when", "sort": ["1", "2"]}} if before else {}
     bars = {"mark": "bar", "encoding": {"x": x, "y": y, "color": {"field": "colour", "scale": None}, **offset}}
-    limits = {
-        "mark": {"type": "tick", "color": INK, "thickness": 3, "size": 34, "orient": "vertical"},
-        "encoding": {"x": {"field": "limit", "type": "quantitative"}, "y": y},
-    }
+    places = {"x": {"field": "limit", "type": "quantitative"}, "y": y}
+    edge = {"mark": {"type": "tick", "color": PAPER, "thickness": 7, "size": 40}, "encoding": places}
+    limit_line = {"mark": {"type": "tick", "color": INK, "thickness": 3, "size": 40}, "encoding": places}
     rows = len({value["name"] for value in values})
-    return _framed({"layer": [bars, limits]}, values, max(rows, 1) * 48)
+    return _framed({"layer": [bars, edge, limit_line]}, values, max(rows, 1) * 48)
 
 
 def pairs(lang: Language, report: Document, _before: Document | None) -> Spec:
@@ -168,14 +172,16 @@ KINDS = {"sizes": sizes, "risks": risks, "pairs": pairs}
 
 def picture(lang: Language, report: Document, kind: str, title: str, before: Document | None = None) -> Markup:
     """Return the picture as SVG that screen readers take for one image called `title`."""
-    svg = _drawn(json.dumps(KINDS[kind](lang, report, before), sort_keys=True))
+    svg = _drawn(json.dumps(KINDS[kind](lang, report, before), sort_keys=True), lang.code)
     named = Markup('<svg role="img" aria-label="{}" ').format(title)
     return named + Markup(svg.removeprefix("<svg "))  # noqa: S704 - drawn here, from numbers and declared names, escaped
 
 
 @functools.lru_cache(maxsize=64)
-def _drawn(spec: str) -> str:
+def _drawn(spec: str, language: str) -> str:
     import vl_convert
 
-    svg: str = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE, allowed_base_urls=[])
+    svg: str = vl_convert.vegalite_to_svg(
+        spec, vl_version=VEGA_LITE, allowed_base_urls=[], format_locale=NUMBERS[language]
+    )
     return svg

@@ -52,6 +52,7 @@ from hvelv.requests.domain.review import Choice, Conflict, StewardDecision, Vote
 from hvelv.requests.service.cases import CaseLine, CaseView
 from hvelv.requests.service.projects import Project
 from hvelv.requests.service.register import Register
+from tests.builders_reidentification import reidentified
 from tests.builders_reviews import AskedReviews
 
 with warnings.catch_warnings():
@@ -211,6 +212,8 @@ class StubDoor:
             ]
         if path.endswith("/privacy"):
             return PRIVACY
+        if path.startswith("/reidentifications"):
+            return reidentified(method, path, actor, json)
         if actor not in self.members:
             raise Denied("Datatillatelsen nevner deg ikke.")
         if path.endswith("/exports"):

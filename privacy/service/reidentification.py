@@ -11,8 +11,10 @@ from hvelv.kernel.clock import Clock
 from hvelv.kernel.database import Database, Transaction
 from hvelv.kernel.errors import Denied, NotFound, NotPossible, _
 from hvelv.kernel.ids import IdSource
-from hvelv.privacy.domain.reidentification import MOST_REQUESTS, WINDOW, Approver, Case, State, wanted
+from hvelv.privacy.domain.reidentification import MOST_REQUESTS, WINDOW, Approver, Case, Side, State, wanted
 from hvelv.privacy.service.keys import Keys, ProjectKeys
+
+UNKNOWN = _("Forespørselen finnes ikke.")
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class Reidentification:
     def approve(self, by: Approver, case: str) -> dict[str, Any]:
         """Approve for one side. Raises `Denied`, `NotFound`, `NotPossible`."""
         with self._database.transaction() as unit:
-            before = self._known(unit.session, case)
+            before = self._known(unit.session, case, by)
             after = before.approved(by, self._facts.people(before.project))
             self._move(unit, before, after)
             self._told(unit, by.person, "approved", after, side=by.side.value)
@@ -111,7 +113,7 @@ class Reidentification:
     def refuse(self, by: Approver, case: str) -> dict[str, Any]:
         """Refuse for one side. Raises like `approve`."""
         with self._database.transaction() as unit:
-            before = self._known(unit.session, case)
+            before = self._known(unit.session, case, by)
             after = before.refused(by, self._facts.people(before.project))
             self._move(unit, before, after)
             self._told(unit, by.person, "refused", after, side=by.side.value)
@@ -121,6 +123,8 @@ class Reidentification:
         """Take it back. Raises like `approve`."""
         with self._database.transaction() as unit:
             before = self._known(unit.session, case)
+            if before.requester != person:
+                raise NotFound(UNKNOWN)
             after = before.withdrawn(person)
             self._move(unit, before, after)
             self._told(unit, person, "withdrawn", after)
@@ -132,7 +136,7 @@ class Reidentification:
         That it was done is durable before anybody is told. Raises like `approve`, and `NotPossible` without the key.
         """
         with self._database.reading() as session:
-            before = self._known(session, case)
+            before = self._known(session, case, by)
         after = before.executed(by, self._facts.people(before.project))
         source = self._facts.source(before.project, before.dataset)
         found = self._finder.find(source, before.pseudonyms, self._keys.project(before.project), before.dataset)
@@ -146,10 +150,11 @@ class Reidentification:
         with self._database.reading() as session:
             return [shown(case) for case in self._rows.all(session)]
 
-    def _known(self, session: Session, case: str) -> Case:
+    def _known(self, session: Session, case: str, by: Approver | None = None) -> Case:
+        """Return the request. Another holder's steward is answered as if there were none."""
         found = self._rows.find(session, case)
-        if found is None:
-            raise NotFound(_("Forespørselen finnes ikke."))
+        if found is None or (by is not None and by.side is Side.STEWARD and by.holder != found.holder):
+            raise NotFound(UNKNOWN)
         return found
 
     def _move(self, unit: Transaction, before: Case, after: Case) -> None:

@@ -92,6 +92,14 @@ ROUTES: Mapping[tuple[str, str], Access] = {
     ("GET", "/projects/{project_id}/lab"): MEMBER,
     ("GET", "/exports/{export_id}/download"): MEMBER,
     ("GET", "/bundles/{token}"): MEMBER,
+    ("GET", "/reidentification"): _of(
+        Role.RESEARCHER, Role.STEWARD, Role.ETHICS, Role.AUDITOR, relation="member, holder, committee or auditor"
+    ),
+    ("POST", "/reidentification"): MEMBER,
+    ("POST", "/reidentification/{case_id}/approve"): REVIEWER,
+    ("POST", "/reidentification/{case_id}/refuse"): REVIEWER,
+    ("POST", "/reidentification/{case_id}/withdraw"): MEMBER,
+    ("POST", "/reidentification/{case_id}/execute"): STEWARD,
     ("GET", "/audit"): AUDITOR,
     ("POST", "/audit/verify"): AUDITOR,
 }

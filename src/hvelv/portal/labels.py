@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from hvelv.kernel.errors import _
+from hvelv.privacy.domain.reidentification import REASON_NAMES
+from hvelv.privacy.domain.reidentification import STATE_NAMES as REIDENTIFICATION_STATES
 from hvelv.requests.domain.lifecycle import STATE_NAMES
 from hvelv.requests.domain.permit import PERMIT_STATE_NAMES
 
@@ -62,6 +64,8 @@ LABELS: Mapping[str, Mapping[str, str]] = {
         "approved": _("Sluppet"),
         "refused": _("Nektet"),
     },
+    "reidentification": {state.value: name for state, name in REIDENTIFICATION_STATES.items()},
+    "reidentification_reason": {reason.value: name for reason, name in REASON_NAMES.items()},
     "room": {
         "closed": _("Lukket"),
         "opening": _("Åpnes"),
@@ -100,6 +104,12 @@ COLOURS: Mapping[str, Mapping[str, str]] = {
         "done": "success",
         "published": "success",
         "failed": "danger",
+    },
+    "reidentification": {
+        "requested": "info",
+        "approved": "warning",
+        "executed": "success",
+        "refused": "danger",
     },
     "room": {"opening": "info", "open": "success", "closing": "warning"},
     "decision": {"for": "success", "against": "danger"},

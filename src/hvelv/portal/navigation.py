@@ -45,6 +45,12 @@ MENU: tuple[Entry, ...] = (
         "/extracts/count",
     ),
     Entry("/publish", _("Publisering"), _("Legg ut datasett for din datainnehaver."), frozenset({Role.STEWARD})),
+    Entry(
+        "/reidentification",
+        _("Tilbakeføring"),
+        _("Finn igjen noen få personer når det er nødvendig, med to godkjenninger."),
+        frozenset({Role.STEWARD, Role.ETHICS, Role.AUDITOR}),
+    ),
     Entry("/audit", _("Revisjon"), _("Se hendelsesloggen og kontroller at den er hel."), frozenset({Role.AUDITOR})),
     Entry("/projects-register", _("Prosjektregister"), _("Se hvilke prosjekter som bruker helsedata, og til hva.")),
 )

@@ -228,13 +228,13 @@ def a_keyring(folder: Path, clock: Clock | None = None, **options: Any) -> Local
     return LocalKeyring(secrets, clock or SetClock(), **options)
 
 
-def a_world(url: str, folder: Path, *, cap: int = 100_000, create: bool = True) -> World:
+def a_world(url: str, folder: Path, *, cap: int = 100_000, create: bool = True, store: Any = None) -> World:
     """Return a custodian with an open account and nothing else."""
     clock = SetClock()
     database = custodian(url, clock=clock)
     if create:
         database.create_all()
-    store, signer, permits = MemoryStore(), Signer.generate(), Permits()
+    store, signer, permits = store or MemoryStore(), Signer.generate(), Permits()
     around = Surroundings(
         database=database,
         store=store,

@@ -32,15 +32,15 @@ class StsPasses:
     _proven: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def reading(self, project: str) -> Pass:
-        """Return credentials for the room. The first time, those of a made-up project are tried out, and have to hold."""
+    def reading(self, project: str, generation: str = "") -> Pass:
+        """Return credentials for the room, or for one generation in it. The first time, those of a made-up project are tried out, and have to hold."""
         with self._lock:
             if not self._proven:
                 self._prove()
                 self._proven = True
-        return self._assumed(project, datetime.now(UTC) + LIFE)
+        return self._assumed(project, datetime.now(UTC) + LIFE, generation)
 
-    def _assumed(self, project: str, until: datetime) -> Pass:
+    def _assumed(self, project: str, until: datetime, generation: str = "") -> Pass:
         from minio.credentials.providers import AssumeRoleProvider
 
         account = self.account
@@ -48,7 +48,7 @@ class StsPasses:
             sts_endpoint=f"{'https' if account.secure else 'http'}://{account.endpoint}",
             access_key=account.access_key,
             secret_key=account.secret_key,
-            policy=json.dumps(reading_rights(project, until if self.timed else None)),
+            policy=json.dumps(reading_rights(project, until if self.timed else None, generation)),
             region="us-east-1",
             role_arn=self.role,
             role_session_name=project,
@@ -62,7 +62,7 @@ class StsPasses:
             raise Unavailable(_("Lageret ga ingen nøkler. Ingenting er gjort."), code="store-sts")
         expires = made.expiration.replace(tzinfo=UTC)
         return Pass(
-            project,
+            generation or prefix(project),
             min(expires, until) if self.timed else expires,
             access_key=made.access_key,
             secret_key=made.secret_key,

@@ -86,12 +86,14 @@ def desk(around: Surroundings, *, ledger: SqlLedger | None = None) -> Desk:
         destructions=Destructions(database, SqlDestructions(), around.kek, around.signer, clock),
         optouts=optouts,
         canonical=CanonicalPersons(database, SqlCanonical(), keys, Buffers(), clock),
-        extraction=Extraction(keys, ParquetExtractor(around.mapper), around.code_version, Threads(around.tables_at_once)),
+        extraction=Extraction(
+            keys, ParquetExtractor(around.mapper), around.code_version, Threads(around.tables_at_once)
+        ),
         extracts=extracts,
         jobs=jobs,
         rooms=rooms,
         reviews=Reviews(database, SqlReviews(), PolarsMeasurer(), policy=around.risk, around=beside, clock=clock),
-        credentials=RoomCredentials(database, around.permits, around.passes, clock),
+        credentials=RoomCredentials(database, around.permits, around.passes, clock, published=extracts.place),
         projects=ProjectPrivacy(keys, accounts, extracts, jobs, rooms, noise=noise, delta=around.delta),
         releases=Releases(accounts, around.permits, around.versions, extracts, engine=engine, clock=clock),
         permits=around.permits,

@@ -49,12 +49,15 @@ def manifest_name(project: str, permit_version: int, generation: int) -> str:
     return generation_prefix(project, permit_version, generation) + "manifest.json"
 
 
-def reading_rights(project: str, until: datetime | None = None) -> dict[str, Any]:
+def reading_rights(project: str, until: datetime | None = None, generation: str = "") -> dict[str, Any]:
     """Return the policy of credentials that read this project's room, list it, and do nothing else. Raises `Invalid`.
 
-    `until`: for stores whose credentials outlive a permit too long, and that know the time in a policy.
+    `until`: for stores whose credentials outlive a permit too long, and that know the time in a policy. `generation`: the
+    prefix of what is published; what is being stored beside it is not to be seen.
     """
-    room = prefix(project)
+    room = generation or prefix(project)
+    if not room.startswith(prefix(project)) or not room.endswith("/"):
+        raise Invalid((Problem(_("Navnet kan ikke brukes i et prosjektrom."), "generation"),))
     lapse = {"DateLessThan": {"aws:CurrentTime": until.strftime("%Y-%m-%dT%H:%M:%SZ")}} if until else {}
     own_names = {"StringLike": {"s3:prefix": [f"{room}*"]}}
     return {

@@ -4,7 +4,7 @@ Nobody revokes them, because nobody has to: they are made only while the permit 
 they live shorter than the time within which rights have to have ended.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -13,7 +13,8 @@ from hvelv.kernel.audit import AuditEvent
 from hvelv.kernel.clock import Clock
 from hvelv.kernel.database import Database
 from hvelv.kernel.errors import NotPossible, Unavailable, _
-from hvelv.privacy.domain.rooms import BUCKET, prefix
+from hvelv.privacy.domain.permission import Permission
+from hvelv.privacy.domain.rooms import BUCKET
 from hvelv.privacy.service.releases import PermitCheck
 
 LONGEST = timedelta(seconds=60)
@@ -23,7 +24,7 @@ LONGEST = timedelta(seconds=60)
 class Pass:
     """What opens one room for a while. The secrets are in no text form of it."""
 
-    project: str
+    prefix: str
     expires: datetime
     access_key: str = field(repr=False)
     secret_key: str = field(repr=False)
@@ -33,7 +34,7 @@ class Pass:
         """Return the form in which it is handed out."""
         return {
             "bucket": BUCKET,
-            "prefix": prefix(self.project),
+            "prefix": self.prefix,
             "expires": self.expires.isoformat(),
             "access_key": self.access_key,
             "secret_key": self.secret_key,
@@ -44,19 +45,29 @@ class Pass:
 class PassMaker(Protocol):
     """The object store's own office for short-lived credentials."""
 
-    def reading(self, project: str) -> Pass:
-        """Return credentials that read the project's room and nothing else. Raises `Unavailable`."""
+    def reading(self, project: str, generation: str) -> Pass:
+        """Return credentials that read what lies in the project's room below the prefix `generation`. Raises `Unavailable`."""
         ...
 
 
 class RoomCredentials:
     """Gives credentials to those whom an active permit names."""
 
-    def __init__(self, database: Database, permits: PermitCheck, maker: PassMaker | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        permits: PermitCheck,
+        maker: PassMaker | None,
+        clock: Clock,
+        *,
+        published: Callable[[Permission], str],
+    ) -> None:
+        """Take also what says where the published extracts of a permission lie: a prefix in the project's room."""
         self._database, self._permits, self._maker, self._clock = database, permits, maker, clock
+        self._published = published
 
     def issue(self, project: str, person: str) -> Pass:
-        """Return credentials for the project's room, and write in the audit trail who got them.
+        """Return credentials for what is published in the project's room, and write in the audit trail who got them.
 
         Raises `Denied` without an active permit that names the person, `NotPossible` where the store makes none,
         `Unavailable` when those that it makes would live too long.
@@ -70,7 +81,7 @@ class RoomCredentials:
                 ),
                 code="no-sts",
             )
-        made = self._maker.reading(permission.project)
+        made = self._maker.reading(permission.project, self._published(permission))
         if made.expires > self._clock.now() + LONGEST:
             raise Unavailable(_("Lageret gir nøkler som lever for lenge. Ingen er utlevert."), code="store-lasting")
         with self._database.transaction() as unit:

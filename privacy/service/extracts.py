@@ -17,6 +17,7 @@ from hvelv.kernel.clock import Clock
 from hvelv.kernel.database import Database
 from hvelv.kernel.errors import NotPossible, _
 from hvelv.privacy.domain.permission import Permission
+from hvelv.privacy.domain.rooms import generation_prefix
 from hvelv.privacy.service.extraction import Steps
 from hvelv.privacy.service.optouts import Objections, OptOuts
 
@@ -151,6 +152,11 @@ class ExtractRegistry:
                 _("Uttrekket er ikke klart ennå."), remedy=_("Følg med på prosjektsiden."), code="not-provisioned"
             )
         return found
+
+    def place(self, permission: Permission) -> str:
+        """Return the prefix under which the extracts in use lie in the room. Raises `NotPossible` until they are published."""
+        newest = self.current(permission, permission.tables[0].table)
+        return generation_prefix(newest.project, newest.permit_version, newest.generation)
 
     def steps(self, permission: Permission, table: str) -> Steps:
         """Return the steps after the declared ones: those that the extract was made with, or the permit's before there is one."""

@@ -12,7 +12,7 @@ from hvelv.kernel.web import answer_refusals
 from hvelv.privacy.adapters.store_rooms import SqlRooms
 from hvelv.privacy.adapters.traces import DiskTraces
 from hvelv.privacy.domain.permission import Permission
-from hvelv.privacy.domain.rooms import BUCKET, SEALED, manifest_name, part_name
+from hvelv.privacy.domain.rooms import BUCKET, SEALED, generation_prefix, manifest_name, part_name
 from hvelv.privacy.pages import lab_api
 from hvelv.privacy.service.credentials import Pass, RoomCredentials
 from hvelv.privacy.service.rooms import SWEPT_FOR, Rooms
@@ -260,14 +260,18 @@ class Maker:
     def __init__(self, clock, seconds: float) -> None:
         self.clock, self.seconds, self.asked = clock, seconds, []
 
-    def reading(self, project):
+    def reading(self, project, generation):
         self.asked.append(project)
-        return Pass(project, self.clock.now() + timedelta(seconds=self.seconds), *SECRETS)
+        return Pass(generation, self.clock.now() + timedelta(seconds=self.seconds), *SECRETS)
 
 
 def office(house, permits, seconds=50.0):
     maker = Maker(house.clock, seconds)
-    return RoomCredentials(house.world.database, permits, maker, house.clock), maker
+    return RoomCredentials(house.world.database, permits, maker, house.clock, published=published), maker
+
+
+def published(permission):
+    return generation_prefix(permission.project, permission.permit_version, 7)
 
 
 def rows(house):
@@ -282,7 +286,7 @@ def test_a_member_gets_credentials_and_the_audit_trail_says_so_without_them(hous
 
     assert made.as_dict() == {
         "bucket": "rooms",
-        "prefix": f"{PROJECT}/",
+        "prefix": f"{PROJECT}/v3/g7/",
         "expires": (house.clock.now() + timedelta(seconds=50)).isoformat(),
         "access_key": "ACCESS",
         "secret_key": "SECRET",
@@ -319,7 +323,7 @@ def test_a_store_whose_credentials_live_longer_than_a_minute_hands_out_none(hous
 
 
 def test_a_store_that_makes_none_is_answered_with_what_to_do(house):
-    credentials = RoomCredentials(house.world.database, Permits("kari"), None, house.clock)
+    credentials = RoomCredentials(house.world.database, Permits("kari"), None, house.clock, published=published)
 
     with pytest.raises(NotPossible) as refused:
         credentials.issue(PROJECT, "kari")
@@ -341,7 +345,7 @@ def test_the_enclaves_door_hands_them_to_whom_the_gateway_vouches_for_and_lets_n
         return Caller(app, person)(method, "/lab/credentials", headers=headers, json=body)
 
     given = ask("kari", PROJECT)
-    assert given.json()["prefix"] == f"{PROJECT}/"
+    assert given.json()["prefix"] == f"{PROJECT}/v3/g7/"
     assert given.headers["cache-control"] == "no-store"
     assert [ask("ola", PROJECT).status_code, ask("kari", "").status_code] == [403, 403]
     assert ask("kari", PROJECT, "GET").status_code == 405

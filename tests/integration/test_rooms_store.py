@@ -19,7 +19,7 @@ from hvelv.operation import tables
 from hvelv.operation.store import ADMIN, BUCKETS, FILER, MASTER, VOLUME, connect, prepare_buckets, unencrypted
 from hvelv.privacy.adapters import passes
 from hvelv.privacy.adapters.passes import room_passes
-from hvelv.privacy.domain.rooms import part_name, reading_rights
+from hvelv.privacy.domain.rooms import generation_prefix, part_name, reading_rights
 from hvelv.requests.adapters.store_office import SqlPermitRows
 from hvelv.requests.domain.permit import KIND, Permit, PermitAction, PermitState
 from hvelv.requests.service.office import Issued
@@ -485,18 +485,30 @@ def test_no_longer_life_can_be_asked_for(platform, seconds):
     assert until <= datetime.now(UTC) + timedelta(seconds=51)
 
 
-def without_the_last_slash(project, until=None):
+def without_the_last_slash(project, until=None, _generation=""):
     rights = reading_rights(project, until)
     for statement in rights["Statement"]:
         statement["Resource"] = [r.replace(f"{project}/*", f"{project}*") for r in statement["Resource"]]
     return rights
 
 
-def everything(project, until=None):
+def everything(_project, _until=None, _generation=""):
     return {
         "Version": "2012-10-17",
         "Statement": [{"Effect": "Allow", "Action": ["s3:*"], "Resource": ["arn:aws:s3:::*"]}],
     }
+
+
+def test_what_is_being_stored_beside_what_is_published_is_not_seen(place, maker, store):
+    """A run that is killed before it publishes has left parts in the room already."""
+    published, unpublished = (generation_prefix("p-1", 1, number) for number in (4, 40))
+    for beginning in (published, unpublished):
+        store.put("rooms", f"{beginning}labs/0000-x.parquet", b"part")
+    member = caller(place, maker.reading("p-1", published))
+
+    assert member.ask("GET", f"/rooms/{published}labs/0000-x.parquet").status == 200
+    assert member.ask("GET", f"/rooms/{unpublished}labs/0000-x.parquet").status == 403
+    assert member.ask("GET", f"/rooms/{published[:-1]}0/labs/0000-x.parquet").status == 403
 
 
 @pytest.mark.attack("S301")

@@ -1,7 +1,6 @@
 """Provisioning: one look at the register for all tables, one publication, and jobs that wait instead of failing."""
 
 import threading
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -9,43 +8,14 @@ from unittest.mock import patch
 
 import pytest
 
-from hvelv.kernel.errors import Denied, Refusal, Unavailable
+from hvelv.kernel.errors import Refusal, Unavailable
 from hvelv.privacy.service.jobs import JobState
-from hvelv.requests.domain.permit import PERMIT_STATE_NAMES, Permit, PermitState
+from hvelv.requests.domain.permit import PermitState
 from hvelv.workflows import provision, reporting
-from tests.builders_privacy import DATASET, PROJECT, VERSION, a_person_number, a_source, a_world, some_rows
+from tests.builders_privacy import PROJECT, a_person_number, a_source, a_world, some_rows
+from tests.builders_provision import OTHER, PermitOffice, a_permit
 
-OTHER = "ds-more"
 PERSONS = len({row["person_number"] for row in some_rows()})
-
-
-def a_permit(**changes: Any) -> Permit:
-    """Return a permit for two tables."""
-    entry = {"holder": "h", "version": VERSION, "columns": ["sex"], "where": [], "rho_micro": 1_000}
-    document = {
-        "id": "permit-1", "version": 1, "project": PROJECT, "title": "", "purpose": "", "legal_basis": "", "summary": "",
-        "application": "app-1", "revision": "r", "lead": "kari", "members": [],
-        "datasets": [entry | {"dataset": DATASET, "table": "labs"}, entry | {"dataset": OTHER, "table": "more"}],
-        "conditions": [], "valid_from": "2026-01-01", "valid_until": "2026-12-31", "decided_at": "2026-01-01T00:00:00+00:00",
-        "decision": {"votes": {"for": 3, "against": 0}, "stewards": ["h"]},
-    }  # fmt: skip
-    return Permit.from_document(document | changes)
-
-
-@dataclass
-class Office:
-    """A permit office with one permit."""
-
-    permit: Permit = field(default_factory=a_permit)
-    state: PermitState = PermitState.ACTIVE
-
-    def issued(self, _project: str) -> Any:
-        return SimpleNamespace(permit=self.permit, state=self.state)
-
-    def active_permit(self, _project: str, now: datetime) -> Permit:
-        if self.state is not PermitState.ACTIVE or not self.permit.runs(now):
-            raise Denied("Nei: {state}", code="permit-not-active", state=PERMIT_STATE_NAMES[self.state])
-        return self.permit
 
 
 class Declaration:
@@ -67,7 +37,7 @@ def desk(database_url, tmp_path):
     world.store.put_file("vault", "source", a_source(tmp_path / "source.parquet", some_rows()))
     found = SimpleNamespace(object_name="source", declaration=Declaration())
     yield SimpleNamespace(
-        privacy=world.desk, jobs=world.desk.jobs, office=Office(), clock=world.clock, objects=world.store,
+        privacy=world.desk, jobs=world.desk.jobs, office=PermitOffice(), clock=world.clock, objects=world.store,
         versions=SimpleNamespace(find=lambda *_: found), database=world.database,
     )  # fmt: skip
     world.database.close()

@@ -55,6 +55,7 @@ LABELS: Mapping[str, Mapping[str, str]] = {
         "done": _("Ferdig"),
         "published": _("Klart"),
         "sealed": _("Forseglet"),
+        "withdrawn": _("Trukket"),
         "failed": _("Feilet"),
     },
     "review": {

@@ -150,9 +150,8 @@ def spread(found: Cells, whole: Counts, *, ordered: bool) -> Spread:
     totals = np.add.reduceat(found.count, begins)
     share = found.count / np.repeat(totals, lengths)
     entropy = np.exp(-np.add.reduceat(share * np.log(share), begins))
-    present = np.flatnonzero(whole)
-    rank = np.searchsorted(present, found.value)
-    overall = whole[present] / whole.sum()
+    rank = (np.cumsum(whole > 0) - 1)[found.value]
+    overall = whole[whole > 0] / whole.sum()
     measure = _by_order if ordered else _by_value
     return Spread(lengths, entropy, measure(share, rank, overall, begins, lengths))
 

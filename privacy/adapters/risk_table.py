@@ -51,17 +51,15 @@ def gather(parts: Sequence[Path], names: Sequence[str], folder: Path) -> int:
 
 def _whole_persons(part: Path, names: Sequence[str]) -> Iterator[pl.DataFrame]:
     """Yield a part's rows in pieces that end with a person's last row."""
-    with pq.ParquetFile(part) as file:
-        left, kept = file.metadata.num_rows, None
-        for batch in file.iter_batches(BATCH, columns=[PSEUDONYM, *names]):
-            left -= batch.num_rows
-            read = pl.DataFrame(batch)
-            frame = read if kept is None else pl.concat([kept, read])
-            ids = frame[PSEUDONYM].rle_id()
-            whole = int(ids.search_sorted(ids[-1])) if left else frame.height
-            kept = frame.slice(whole)
-            if whole:
-                yield frame.head(whole)
+    total, kept = pq.read_metadata(part).num_rows, None
+    for start in range(0, total, BATCH):
+        read = pl.scan_parquet(part).select(PSEUDONYM, *names).slice(start, BATCH).collect()
+        frame = read if kept is None else pl.concat([kept, read])
+        ids = frame[PSEUDONYM].rle_id()
+        whole = int(ids.search_sorted(ids[-1])) if start + BATCH < total else frame.height
+        kept = frame.slice(whole)
+        if whole:
+            yield frame.head(whole)
 
 
 class Coding(Protocol):
@@ -147,6 +145,8 @@ class Table:
         self._rare = [
             self._suppression(self.columns[name], steps) for name, steps in extra.items() if name in self.columns
         ]
+        self._coded: Path | None = None  # the file whose codes are kept, since a table of one file is coded twice
+        self._codes: dict[str, tuple[Coding, Codes]] = {}
         self._loaded = lru_cache(maxsize=1)(self._frame)
 
     def _sample(self, most_rows: int) -> None:
@@ -194,8 +194,12 @@ class Table:
     def coded(self, codings: Mapping[str, Coding]) -> Iterator[Coded]:
         """Yield the rows of each file as codes. Codes of values that a coding does not know are its radix."""
         for path in self.files:
-            frame = self._loaded(path).select(PERSON, *(coding.expression(name) for name, coding in codings.items()))
-            yield Coded(frame[PERSON].to_numpy(), {name: frame[name].to_numpy() for name in codings})
+            known = self._codes if path == self._coded else {}
+            new = {name: coding for name, coding in codings.items() if known.get(name, (None,))[0] is not coding}
+            frame = self._loaded(path).select(PERSON, *(coding.expression(name) for name, coding in new.items()))
+            known = known | {name: (coding, frame[name].to_numpy()) for name, coding in new.items()}
+            self._coded, self._codes = path, known
+            yield Coded(frame[PERSON].to_numpy(), {name: known[name][1] for name in codings})
 
 
 def _seen(frame: pl.DataFrame, names: Sequence[str]) -> dict[str, tuple[int, int] | pl.Series | None]:

@@ -1,0 +1,150 @@
+"""A steward in a real Chromium: sees the risk of an extract, tries a step, sees it fall, applies it, lets the extract go.
+
+The custodian's side is real (reviews, measuring, transforms), and so is what comes back after the steps: the extract is
+made anew with them and measured again. Pictures of each page are left in build/screenshots/risk.
+"""
+
+import os
+import re
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from hvelv.privacy.domain.reviewing import Verdict
+from tests.builders_portal import a_portal
+
+CHROMIUM = os.environ.get("HVELV_CHROMIUM", "/usr/bin/chromium")
+PICTURES = Path("build/screenshots/risk")
+PHONE = 320
+PAGE = "/extracts/p-0001/lab_values"
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:websockets.*"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:uvicorn.*"),
+    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="no Chromium here"),
+]
+
+
+@pytest.fixture
+def site(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    portal = a_portal(tmp_path, portal_port=port, hub_port=port + 1)
+    server = uvicorn.Server(uvicorn.Config(portal.app, host="127.0.0.1", port=port, log_level="error", ws="none"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    yield portal, f"http://localhost:{port}"
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def a_window(site, chromium, *, width=1280, scheme="light", scripts=True):
+    portal, origin = site
+    context = chromium.new_context(viewport={"width": width, "height": 900}, java_script_enabled=scripts)
+    value = portal.wiring.sign_in.sessions.begin("stine")
+    context.add_cookies(
+        [
+            {"name": "hvelv_session", "value": value, "url": origin},
+            {"name": "scheme", "value": scheme, "url": origin},
+        ]
+    )
+    page, complaints = context.new_page(), []
+    page.set_default_timeout(120_000)
+    page.on("console", lambda m: complaints.append(m.text) if m.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda e: complaints.append(str(e)))
+    return page, complaints
+
+
+def pictured(page, name):
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
+
+
+def share_in_small_groups(page, column):
+    row = page.locator("tr", has_text="Personer i små grupper").first
+    text = row.locator("td").nth(column).inner_text()
+    return float(re.search(r"[\d,]+", text)[0].replace(",", "."))
+
+
+def test_a_steward_sees_the_risk_applies_a_step_sees_it_fall_and_lets_the_extract_go(site, chromium):
+    portal, origin = site
+    custodian = portal.wiring.reviews.custodian
+    page, complaints = a_window(site, chromium)
+
+    page.goto(origin + "/extracts")
+    page.wait_for_selector("nav .ds-tag:has-text('1')")
+    pictured(page, "1-waiting")
+    page.click("a:has-text('Blodprøver')")
+    assert page.locator("figure.picture svg[role=img][aria-label]").count() == 3
+    pictured(page, "2-risk")
+    at_first = share_in_small_groups(page, 1)
+
+    page.locator("form[action$='/try'] button", has_text="Prøv").first.click()
+    page.wait_for_selector("#tried")
+    pictured(page, "3-tried")
+    assert share_in_small_groups(page, 1) == at_first  # how it is now stands beside how it would be
+    tried = share_in_small_groups(page, 2)
+    assert tried < at_first / 2
+    assert custodian.reviews.steps("p-0001", "lab_values", 1) == {}
+
+    page.click("button:has-text('Bruk trinnene')")
+    page.wait_for_selector("text=Uttrekket er laget med dine trinn")
+    pictured(page, "4-narrowed")
+    assert (share_in_small_groups(page, 1), share_in_small_groups(page, 2)) == (at_first, tried)
+    assert custodian.verdicts[-1] is Verdict.WAITING
+
+    page.click("button:has-text('Slipp uttrekket')")
+    page.wait_for_selector(".ds-tag:has-text('Sluppet')")
+    pictured(page, "5-let-go")
+    assert custodian.verdicts[-1] is Verdict.GO
+    assert [a for who, a in custodian.actions() if who == "stine"] == [
+        "extract.previewed",
+        "extract.narrowed",
+        "extract.approved",
+    ]
+    assert complaints == []
+
+
+def test_a_steward_chooses_a_step_of_their_own_and_refuses_without_javascript_too(site, chromium):
+    portal, origin = site
+    page, _complaints = a_window(site, chromium, scripts=False)
+    page.goto(origin + PAGE)
+    page.select_option("select[name='step.day']", label="Bare årstallet utleveres.")
+    page.click("button:has-text('Vis hva det gjør')")
+    page.wait_for_selector("#tried")
+
+    page.click("text=Forkast")
+    page.click("summary:has-text('Nekt uttrekket')")
+    page.click("button:has-text('Nekt') >> nth=-1")
+    assert page.locator("[role=alert]", has_text="Skriv en begrunnelse").count() == 1
+    page.fill("textarea[name=reason]", "For få personer i små kommuner.")
+    page.click("button:has-text('Nekt') >> nth=-1")
+    page.wait_for_selector(".ds-tag:has-text('Nektet')")
+    assert portal.wiring.reviews.custodian.verdicts[-1] is Verdict.REFUSED
+
+
+@pytest.mark.parametrize(("name", "width", "scheme"), [("phone", PHONE, "light"), ("dark", 1280, "dark")])
+def test_the_risk_is_readable_on_a_phone_and_in_the_dark(site, chromium, name, width, scheme):
+    page, complaints = a_window(site, chromium, width=width, scheme=scheme)
+    page.goto(site[1] + PAGE)
+    pictured(page, f"6-{name}")
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert complaints == []

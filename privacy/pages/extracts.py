@@ -240,6 +240,7 @@ def apply(
     extra: Annotated[str, Form()] = "",
 ) -> Response:
     """Have the extract made anew with the steps that were tried."""
+    door.one(who, project_id, table)  # what is not theirs is not there, whatever they send
     door.apply(who, project_id, table, fingerprint, _extra({"extra": extra}))
     return shell.back(
         request,

@@ -235,9 +235,9 @@ class Reviews:
 
     def refuse(self, steward: Steward, project: str, table: str, fingerprint: str, reason: str) -> None:
         """Let the extract not go, and say why."""
+        review = self._of(steward.holder, project, table)
         if not reason.strip():
             raise Invalid((Problem(_("Skriv en begrunnelse."), "reason"),))
-        review = self._of(steward.holder, project, table)
         self._decide(review, fingerprint, ReviewAction.REFUSE, steward.person, replace(review, reason=reason.strip()))
 
     def tidy(self, runs: Callable[[str], bool]) -> int:

@@ -1,17 +1,13 @@
 """Keys, objections, published extracts and jobs, on both databases."""
 
-import json
-import threading
-import time
 from dataclasses import replace
-from datetime import UTC, datetime
 from unittest.mock import patch
 
 import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import text
 
-from hvelv.kernel.errors import Denied, Invalid, NotPossible, Unavailable
+from hvelv.kernel.errors import Denied, NotPossible, Unavailable
 from hvelv.privacy.service.jobs import JobState
 from hvelv.privacy.service.keys import project_key
 from tests.builders_privacy import (
@@ -73,6 +69,8 @@ def test_a_destroyed_key_is_gone_for_good(world):
     world.open_project()
     with pytest.raises(NotPossible):
         world.desk.keys.opened(project_key(PROJECT))
+    assert "key.destroying" in world.actions()
+    assert world.desk.destructions.finish() == 1
     assert "key.destroyed" in world.actions()
 
 
@@ -86,42 +84,6 @@ def test_a_rolled_back_permit_leaves_no_key_and_no_allocation(world):
         world.desk.keys.opened(project_key("p-two"))
 
 
-def test_objections_are_counted_and_nobodys_number_is_kept(world):
-    rows = [objection(1), objection(2), objection(2, scope=DATASET), objection(1)]
-
-    assert world.desk.optouts.take_in(rows, "registrar") == {"added": 3, "known": 1}
-    assert world.desk.optouts.take_in(rows, "registrar") == {"added": 0, "known": 4}
-
-    kept = everything_in(world)
-    for number in (1, 2):
-        digits = a_person_number(number)
-        assert digits not in kept
-        assert digits.encode().hex() not in kept
-        assert digits[::-1] not in kept
-
-
-@pytest.mark.parametrize(
-    ("changes", "field"),
-    [
-        ({"person_number": "0181011234"}, "person_number"),
-        ({"person_number": 1810112345}, "person_number"),
-        ({"scope": ""}, "scope"),
-        ({"scope": "ds-lab"}, "scope"),
-        ({"scope": "ALL"}, "scope"),
-        ({"scope": None}, "scope"),
-        ({"since": "yesterday"}, "since"),
-        ({"since": None}, "since"),
-    ],
-)
-def test_one_bad_objection_stops_the_import_and_is_named_by_its_row(world, changes, field):
-    with pytest.raises(Invalid) as refusal:
-        world.desk.optouts.take_in([objection(1), objection(2, **changes)], "registrar")
-
-    assert [(p.field, p.row) for p in refusal.value.problems] == [(field, 2)]
-    assert "0181011234" not in json.dumps(refusal.value.as_dict())
-    assert world.desk.optouts.take_in([objection(1)], "registrar") == {"added": 1, "known": 0}
-
-
 def test_who_objected_is_in_no_extract_from_the_day_it_holds(world):
     world.desk.optouts.take_in(
         [objection(1), objection(2, scope=DATASET), objection(3, scope="another"), objection(4, since="2030-01-01")],
@@ -131,40 +93,6 @@ def test_who_objected_is_in_no_extract_from_the_day_it_holds(world):
     extract = world.provision(rows=some_rows(10))
 
     assert extract.persons == 8
-
-
-def test_an_objection_that_is_known_is_moved_earlier_and_never_later(world):
-    take_in, look = world.desk.optouts.take_in, world.desk.optouts.look
-
-    assert take_in([objection(1, since="2026-06-01")], "registrar") == {"added": 1, "known": 0}
-    assert look([ASKED], PURPOSE).against(DATASET) == b""
-    assert take_in([objection(1, since="2026-01-10")], "registrar") == {"added": 1, "known": 0}
-    assert len(look([ASKED], PURPOSE).against(DATASET)) == 16
-    assert take_in([objection(1, since="2026-06-01")], "registrar") == {"added": 0, "known": 1}
-    assert len(look([ASKED], PURPOSE).against(DATASET)) == 16
-
-
-def test_an_objection_holds_as_soon_as_its_day_has_begun_anywhere(world):
-    world.desk.optouts.take_in([objection(1, since="2026-01-16")], "registrar")
-
-    world.clock.at = datetime(2026, 1, 15, 9, 59, tzinfo=UTC)
-    assert world.desk.optouts.look([ASKED], PURPOSE).against(DATASET) == b""
-    world.clock.at = datetime(2026, 1, 15, 23, 30, tzinfo=UTC)  # past midnight in Oslo
-    assert len(world.desk.optouts.look([ASKED], PURPOSE).against(DATASET)) == 16
-
-
-def test_a_look_at_the_register_shows_nobody_and_tells_of_the_datasets_looked_up_only(world):
-    world.desk.optouts.take_in([objection(1)], "registrar")
-
-    seen = world.desk.optouts.look([ASKED], PURPOSE)
-
-    block = seen.against(DATASET)
-    assert block.hex() not in f"{seen} {seen!r}"
-    assert repr(block) not in f"{seen} {seen!r}"
-    assert seen.key.hex() not in f"{seen} {seen!r}"
-    assert repr(seen.key) not in f"{seen} {seen!r}"
-    with pytest.raises(KeyError):
-        seen.against("another")
 
 
 CHANGES = {
@@ -186,35 +114,6 @@ def test_nothing_is_published_that_was_made_with_objections_as_they_no_longer_ar
 
     assert world.desk.extracts.all(PROJECT) == []
     assert world.provision().persons == some_persons() - 2
-
-
-def test_an_objection_that_does_not_concern_the_tables_disturbs_nothing(world):
-    seen = world.desk.optouts.look([ASKED], PURPOSE)
-    world.desk.optouts.take_in([objection(1, scope="another"), objection(2, since="2027-01-01")], "registrar")
-
-    with world.database.transaction() as unit:
-        world.desk.optouts.expect(unit.session, seen)
-
-
-@pytest.mark.timeout(60)
-def test_while_extracts_are_published_nobody_adds_an_objection(world):
-    seen, published, order = world.desk.optouts.look([ASKED], PURPOSE), threading.Event(), []
-
-    def objecting():
-        published.wait(30)
-        world.desk.optouts.take_in([objection(1)], "registrar")
-        order.append("objection")
-
-    thread = threading.Thread(target=objecting)
-    thread.start()
-    with world.database.transaction() as unit:
-        world.desk.optouts.expect(unit.session, seen)
-        published.set()
-        time.sleep(0.5)
-        order.append("published")
-    thread.join(30)
-
-    assert order == ["published", "objection"]
 
 
 def test_an_extract_is_published_once_and_never_replaced(world):

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from hvelv.kernel.link import ACTOR
 from hvelv.kernel.web import answer_refusals
-from hvelv.privacy.pages import lab_api, projects_api
+from hvelv.privacy.pages import lab_api, optouts_api, projects_api
 from hvelv.privacy.pages.documents import PROJECT as PROJECT_HEADER
 from tests.builders_privacy import DATASET, PERSON, PROJECT, a_person_number, a_query, a_working_world
 
@@ -46,6 +46,7 @@ def door(tmp_path):
     app.state.privacy = world.desk
     app.include_router(lab_api.router)
     app.include_router(projects_api.router)
+    app.include_router(optouts_api.router)
     answer_refusals(app)
     yield Door(app)
     world.database.close()
@@ -91,7 +92,9 @@ def test_nobody_asks_without_a_permit(door, path, missing):
 
 
 @pytest.mark.attack("DS02")
-@pytest.mark.parametrize("path", ["/lab/quotes", "/lab/releases", "/opt-outs/import"])
+@pytest.mark.parametrize(
+    "path", ["/lab/quotes", "/lab/releases", "/opt-outs/import", "/opt-outs/withdraw", "/canonical/import"]
+)
 @pytest.mark.parametrize("raw", [b"", b"[]", b"[" * 60_000, b'{"a":1,"a":2}', b'{"query":NaN}', b"\xff", b"{}"])
 def test_hostile_bodies_are_answered_with_a_refusal(door, path, raw):
     answer = door.post(path, content=raw)
@@ -126,7 +129,7 @@ def test_the_portal_sees_budget_account_and_imports_objections(door):
 
 
 def test_of_an_import_without_end_no_more_is_read_than_is_allowed(door, monkeypatch):
-    monkeypatch.setattr(projects_api, "LARGEST_IMPORT", 10_000)
+    monkeypatch.setattr(optouts_api, "LARGEST_JSON", 10_000)
     sent = []
 
     async def pieces():
@@ -135,4 +138,51 @@ def test_of_an_import_without_end_no_more_is_read_than_is_allowed(door, monkeypa
             yield b" " * 1_000
 
     assert door.post("/opt-outs/import", content=pieces()).status_code == 422
+    assert len(sent) == 11
+
+
+FILES = {
+    "import": (f"person_number,scope,since\n{a_person_number(1)},all,2026-01-01\n", {"added": 1, "known": 0}),
+    "withdraw": (
+        f"person_number,scope,until\n{a_person_number(1)},all,2026-01-01\n",
+        {"added": 1, "known": 0, "baseless": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_of_objections_or_withdrawals_is_taken_in_as_it_streams(door, name):
+    raw, expected = FILES[name]
+
+    async def pieces():
+        for start in range(0, len(raw), 9):
+            yield raw[start : start + 9].encode()
+
+    assert door.post(f"/opt-outs/{name}.csv", content=pieces()).json() == expected
+    assert door.get("/opt-outs/count").json()["all"] == int(name == "import")
+
+
+def test_changed_numbers_are_taken_in_and_counted(door):
+    old, new = a_person_number(1), a_person_number(2)
+
+    assert door.post("/canonical/import", json={"rows": [{"old": old, "new": new}]}).json() == {"added": 1, "known": 0}
+    answer = door.post("/canonical/import.csv", content=f"old,new\n{new},{old}\n".encode())
+    assert answer.status_code == 422
+    assert [(p["field"], p["row"]) for p in answer.json()["problems"]] == [("new", 2)]
+    assert old not in answer.text
+    assert new not in answer.text
+    assert door.get("/canonical/count").json() == {"pairs": 1}
+
+
+@pytest.mark.parametrize("path", ["/opt-outs/import.csv", "/opt-outs/withdraw.csv", "/canonical/import.csv"])
+def test_of_a_file_without_end_no_more_is_read_than_is_allowed(door, path, monkeypatch):
+    monkeypatch.setattr(optouts_api, "LARGEST_CSV", 10_000)
+    sent = []
+
+    async def pieces():
+        for _ in range(1_000):
+            sent.append(1)
+            yield b"\n" * 1_000
+
+    assert door.post(path, content=pieces()).status_code == 422
     assert len(sent) == 11

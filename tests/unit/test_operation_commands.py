@@ -1,17 +1,17 @@
-"""Reading opt-outs, ending people's rights, changing permits, what doctor says, the page of settings."""
+"""Files for the register, ending people's rights, changing permits, what doctor says, the page of settings."""
 
 import pytest
 from typer.testing import CliRunner
 
 from hvelv.kernel.clock import SystemClock
-from hvelv.kernel.errors import Denied, NotPossible
+from hvelv.kernel.errors import Denied, Invalid, NotPossible, Problem
 from hvelv.kernel.ids import PersonId
 from hvelv.kernel.people import Person, Role
 from hvelv.kernel.people_store import People
 from hvelv.kernel.settings import Settings
 from hvelv.operation import cli_permits, doctor, reference
 from hvelv.operation.cli import app
-from hvelv.operation.cli_optouts import read
+from hvelv.operation.cli_optouts import sent
 from hvelv.operation.opened import opened
 from hvelv.operation.trouble import Trouble
 from hvelv.portal.sessions import Sessions
@@ -29,32 +29,59 @@ def folder():
         yield path
 
 
-def test_opt_outs_are_read_in_order(tmp_path):
+class Desk:
+    """What the commands say to the custodian, and what it answers."""
+
+    def __init__(self, answer):
+        self.answer, self.heard = answer, []
+
+    def __call__(self, _socket):
+        return self
+
+    def call(self, method, path, *, actor, content=()):
+        self.heard.append((method, path, actor, b"".join(content)))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+COUNTS = {"added": 2, "known": 1, "baseless": 1, "pairs": 4, "persons": 7}
+REGISTER = {
+    ("optouts", "import"): ("POST", "/opt-outs/import.csv", "2 added, 1 known before"),
+    ("optouts", "withdraw"): ("POST", "/opt-outs/withdraw.csv", "2 withdrawn, 1 known before\n1 of them follow no"),
+    ("optouts", "count"): ("GET", "/opt-outs/count", "persons          7"),
+    ("canonical", "import"): ("POST", "/canonical/import.csv", "2 added, 1 known before"),
+    ("canonical", "count"): ("GET", "/canonical/count", "pairs            4"),
+}
+
+
+@pytest.mark.parametrize("command", REGISTER)
+def test_a_file_is_handed_to_the_custodian_as_it_stands(command, tmp_path, monkeypatch):
+    method, path, says = REGISTER[command]
     file = tmp_path / "o.csv"
-    file.write_text("person_number,scope,since\n01817012345,all,2024-01-31\n02817012345,research,2023-05-01\n")
+    file.write_bytes(b"whatever\n" * 300_000)
+    desk = Desk(COUNTS)
+    monkeypatch.setattr("hvelv.operation.cli_optouts.Link", desk)
 
-    assert [row["scope"] for row in read(file)] == ["all", "research"]
+    done = CliRunner().invoke(app, [*command, *([str(file)] if method == "POST" else [])])
+
+    assert done.exit_code == 0, done.output
+    assert says in done.output
+    assert desk.heard == [(method, path, "operator", file.read_bytes() if method == "POST" else b"")]
 
 
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        (b"", "first line"),
-        (b"a,b,c\n1,2,3\n", "first line"),
-        (b"person_number,scope,since\n01817012345,all\n", "Line 2"),
-        (b"person_number,scope,since\n01817012345,all,2024-01-31,x\n", "Line 2"),
-        (b"person_number,scope,since\n01817012345,\xe5lt,2024-01-31\n", "UTF-8"),
-    ],
-)
-def test_a_file_that_cannot_be_used_is_refused_without_quoting_it(tmp_path, content, says):
+def test_what_is_wrong_with_a_file_is_told_by_line(tmp_path, monkeypatch):
     file = tmp_path / "o.csv"
-    file.write_bytes(content)
+    file.write_text("x")
+    wrong = Invalid((Problem("Datoen er feil.", "since", 3), Problem("Linjen er for lang.")), "Ingen er tatt inn.")
+    monkeypatch.setattr("hvelv.operation.cli_optouts.Link", Desk(wrong))
 
     with pytest.raises(Trouble) as trouble:
-        read(file)
+        sent(file, "/opt-outs/import.csv")
 
-    assert says in trouble.value.message
-    assert "01817012345" not in trouble.value.message + trouble.value.remedy
+    assert trouble.value.message.splitlines() == [
+        "Ingen er tatt inn.", "  line 3: since: Datoen er feil.", "  line ?: Linjen er for lang.",
+    ]  # fmt: skip
 
 
 def test_doctor_tells_for_each_lack_why_it_matters_and_what_mends_it(folder, tmp_path, monkeypatch):

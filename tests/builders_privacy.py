@@ -125,6 +125,16 @@ def an_order(source: Path, folder: Path, **changes: Any) -> ExtractOrder:
     return ExtractOrder(**given | changes)
 
 
+def forms_of(text: str) -> list[bytes]:
+    """Return the ways in which a text could still stand in a file."""
+    raw = text.encode()
+    return [
+        raw, raw[::-1], raw.hex().encode(), raw.hex().upper().encode(), base64.b64encode(raw).rstrip(b"="),
+        base64.b64encode(raw[::-1]).rstrip(b"="), text.encode("utf-16-le"), int(text).to_bytes(8, "little"),
+        int(text).to_bytes(8, "big"),
+    ] if text.isdigit() else [raw, raw[::-1], raw.hex().encode(), base64.b64encode(raw).rstrip(b"=")]  # fmt: skip
+
+
 def an_extract_file(path: Path, rows: list[dict[str, Any]]) -> Path:
     """Write rows that already have a `pid`, in the order given."""
     layout = pa.schema(

@@ -1,6 +1,5 @@
 """An extract holds exactly what the permit says of those who have not objected, and nothing of anybody's number."""
 
-import base64
 import itertools
 import secrets
 import tempfile
@@ -55,16 +54,6 @@ def extracted(
         assert sum(part.rows for part in made) == table.num_rows
         assert sum(part.persons for part in made) == len(set(table.column("pid").to_pylist()))
         return table, b"".join(part.path.read_bytes() for part in made)
-
-
-def forms_of(text):
-    """Return the ways in which a text could still stand in a file."""
-    raw = text.encode()
-    return [
-        raw, raw[::-1], raw.hex().encode(), raw.hex().upper().encode(), base64.b64encode(raw).rstrip(b"="),
-        base64.b64encode(raw[::-1]).rstrip(b"="), text.encode("utf-16-le"), int(text).to_bytes(8, "little"),
-        int(text).to_bytes(8, "big"),
-    ] if text.isdigit() else [raw, raw[::-1], raw.hex().encode(), base64.b64encode(raw).rstrip(b"=")]  # fmt: skip
 
 
 @FEW

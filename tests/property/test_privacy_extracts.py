@@ -22,7 +22,7 @@ from hvelv.privacy.domain.identifiers import BadIdentifiers
 from hvelv.privacy.domain.query import filters_from
 from hvelv.privacy.domain.transforms import Bands, Clip, ShiftDate, SuppressRare
 from hvelv.privacy.service.keys import ProjectKeys
-from tests.builders_privacy import COLUMNS, PROJECT_KEYS, a_person_number, a_source, an_order, some_rows
+from tests.builders_privacy import COLUMNS, PROJECT_KEYS, a_person_number, a_source, an_order, forms_of, some_rows
 
 KEY, OTHER_KEY, OBJECTION_KEY = bytes(range(32)), bytes(range(1, 33)), bytes(range(2, 34))
 KEYS = PROJECT_KEYS

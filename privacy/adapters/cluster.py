@@ -59,7 +59,7 @@ class DaskMapper:
         from distributed.scheduler import KilledWorker
 
         try:
-            with Client(
+            with Client(  # type: ignore[no-untyped-call]
                 self._cluster.address, security=self._security(), timeout=SECONDS, set_as_default=False
             ) as client:
                 shared, batch = client.scatter(order, broadcast=True, hash=False), secrets.token_hex(8)
@@ -81,7 +81,7 @@ class DaskMapper:
 
         if not self._cluster.authority:
             return None
-        return Security(
+        return Security(  # type: ignore[no-untyped-call]
             tls_ca_file=self._cluster.authority,
             tls_client_cert=self._cluster.certificate,
             tls_client_key=self._cluster.key,

@@ -14,16 +14,20 @@ from hvelv.privacy.adapters import risk_table
 from hvelv.privacy.adapters.risk_buckets import IN_MEMORY, Bucketed, Standing, keyed
 from hvelv.privacy.adapters.risk_counts import (
     DENSE,
+    EXACT,
     Cells,
     Classes,
+    Codes,
     Counts,
     Keys,
     alone,
     alone_dense,
     cells,
     classes,
+    codes_of,
     keys_of,
     mixed,
+    owners,
     product,
     spread,
 )
@@ -106,7 +110,7 @@ class PolarsMeasurer:
             pieces = keyed(table, codings, by, [c.name for c in about])
             bucketed = Bucketed(pieces, table.rows, Path(work) / "extract")
             known = _population(whole, codings, by, bucketed.buckets, Path(work)) if whole else None
-            self._classes(bucketed, known, found, told)
+            among = self._classes(bucketed, known, found, told)
         below = tuple((limit, int((found.smallest < limit).sum())) for limit in sorted({*LIMITS, policy.min_k}))
         return Report(
             rows=rows,
@@ -117,7 +121,7 @@ class PolarsMeasurer:
             small=float((found.smallest < policy.min_k).mean()),
             below=below,
             sizes=_sizes(found.smallest),
-            subsets=_subsets(table, codings, by),
+            subsets=_subsets(table, codings, by, among),
             sensitive=tuple(one.result() for one in told),
             prosecutor=_risk(found.smallest, policy.max_highest),
             journalist=_risk(found.rarest, policy.max_highest) if whole else None,
@@ -125,10 +129,16 @@ class PolarsMeasurer:
         )
 
     @staticmethod
-    def _classes(bucketed: Bucketed, known: "_Known | None", found: Standing, told: Sequence[_Sensitive]) -> None:
-        """Count classes, then compare each with the whole: the whole is known when all buckets are counted."""
+    def _classes(
+        bucketed: Bucketed, known: "_Known | None", found: Standing, told: Sequence[_Sensitive]
+    ) -> Classes | None:
+        """Count classes, then compare each with the whole: the whole is known when all buckets are counted.
+
+        Returns the classes where there is one bucket only.
+        """
         persons, single = len(found.smallest), bucketed.buckets == 1
         held: list[list[Cells]] = []
+        among: Classes | None = None
         for number, rows in enumerate(bucketed):
             among = classes(rows.keys, rows.below, rows.person, persons)
             found.add(among, known.sizes(number, among) if known else None)
@@ -148,6 +158,7 @@ class PolarsMeasurer:
             for one, made in zip(told, made_here, strict=True):
                 one.compare(made)
             made_here.clear()
+        return among if single else None
 
     def suggestions(self, folder: Path, schema: Schema, policy: Policy, done: Extra) -> list[dict[str, Any]]:
         """Try steps and return those that help most."""
@@ -187,25 +198,38 @@ def _sizes(smallest: NDArray[np.uint32]) -> tuple[tuple[int, int | None, int], .
     return tuple((start, end, int(count)) for start, end, count in zip(SIZES, ends, counts, strict=True))
 
 
-def _subsets(table: Table, codings: Mapping[str, Coding], by: Sequence[str]) -> tuple[Subset, ...]:
-    """Count the persons who are alone with their values of each one, two and three of the variables."""
-    wanted = {name: codings[name] for name in by}
-    kept = list(table.coded(wanted)) if table.rows <= IN_MEMORY else None
+def _subsets(
+    table: Table, codings: Mapping[str, Coding], by: Sequence[str], among: Classes | None
+) -> tuple[Subset, ...]:
+    """Count the persons who are alone with their values of each one, two and three of the variables.
+
+    `among`: the classes, where there is one bucket of them. They say as much as the rows do, and are fewer and in order.
+    """
+    radixes = {name: codings[name].radix for name in by}
+    classed: list[tuple[Mapping[str, Codes], NDArray[np.int32]]] | None = None
+    if among is not None and product(list(radixes.values())) < EXACT:
+        codes = codes_of(among.keys, list(radixes.values()))
+        classed = [(dict(zip(by, codes, strict=True)), owners(among))]
 
     def look() -> Iterable[Coded]:
-        return table.coded(wanted) if kept is None else kept
+        return table.coded({name: codings[name] for name in by})
+
+    def count(names: Sequence[str]) -> int:
+        own = [radixes[name] for name in names]
+        if product(own) > DENSE:
+            return _alone(look, names, own, table)
+        pieces = classed or ((piece.codes, piece.person.view(np.int32)) for piece in look())
+        return alone_dense((([codes[name] for name in names], whose) for codes, whose in pieces), own, table.persons)
 
     return tuple(
-        Subset(names, _alone(look, names, [codings[name].radix for name in names], table))
+        Subset(names, count(names))
         for size in range(1, min(MOST_TOGETHER, len(by)) + 1)
         for names in itertools.combinations(by, size)
     )
 
 
 def _alone(look: Callable[[], Iterable[Coded]], names: Sequence[str], radixes: Sequence[int], table: Table) -> int:
-    """Return how many persons are alone with their values of `names`; where there are too many to list, in passes."""
-    if product(radixes) <= DENSE:
-        return alone_dense((([p.codes[n] for n in names], p.person) for p in look()), radixes, table.persons)
+    """Return how many persons are alone with their values of `names`, of which there are too many to list: in passes."""
     held = np.zeros(table.persons, np.bool_)
     passes = max(-(-table.rows // IN_MEMORY), 1)
     for number in range(passes):

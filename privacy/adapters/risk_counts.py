@@ -18,8 +18,9 @@ Codes = NDArray[np.uint32]
 Keys = NDArray[np.uint64]
 Counts = NDArray[np.int64]
 WORD = 64
+EXACT = 1 << 63  # combinations below this have a key each
 DENSE = 1 << 25  # most combinations for which a table of all of them is kept: 128 MiB
-NOBODY = -1
+NOBODY, SEVERAL = -1, -2
 MOST_CODES = 3  # looked at together
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 divided by the golden ratio (splitmix64)
 
@@ -48,7 +49,7 @@ def keys_of(columns: Sequence[Codes], radixes: Sequence[int], rows: int) -> tupl
     """Return one key for each row, and the number below which they all are (2^64 for mixes)."""
     size = product(radixes)
     found: Keys = np.zeros(rows, np.uint64)
-    if size < 1 << (WORD - 1):
+    if size < EXACT:
         for codes, radix in zip(columns, radixes, strict=True):
             found *= np.uint64(radix)
             found += codes
@@ -206,9 +207,12 @@ claim_three = compiled(_claim_three)
 
 
 def alone_dense(
-    tables: Iterable[tuple[Sequence[Codes], NDArray[np.uint32]]], radixes: Sequence[int], persons: int
+    tables: Iterable[tuple[Sequence[Codes], NDArray[np.int32]]], radixes: Sequence[int], persons: int
 ) -> int:
-    """Return how many persons are alone with some combination of up to three codes, by a table of all combinations."""
+    """Return how many persons are alone with some combination of up to three codes, by a table of all combinations.
+
+    `tables`: columns of codes, and for each row whose it is; `SEVERAL` for a row that is of more than one person.
+    """
     owner = np.full(product(radixes), NOBODY, np.int32)
     radix_b, radix_c = ([1] * 3 + list(radixes))[-2:]
     for columns, person in tables:
@@ -218,6 +222,22 @@ def alone_dense(
     mask = np.zeros(persons, np.bool_)
     mask[owner[owner >= 0]] = True
     return int(mask.sum())
+
+
+def owners(found: Classes) -> NDArray[np.int32]:
+    """Return the one person of each class, `SEVERAL` where there are more."""
+    first: NDArray[np.int32] = found.person[np.cumsum(found.sizes) - found.sizes].astype(np.int32)
+    first[found.sizes > 1] = SEVERAL
+    return first
+
+
+def codes_of(keys: Keys, radixes: Sequence[int]) -> list[Codes]:
+    """Return the codes that keys were made of; the keys are numbers in mixed radix, not mixes."""
+    found = []
+    for radix in reversed(radixes):
+        found.append((keys % np.uint64(radix)).astype(np.uint32))
+        keys = keys // np.uint64(radix)
+    return found[::-1]
 
 
 def alone(keys: Keys, below: int, person: NDArray[np.uint32], persons: int) -> NDArray[np.uint32]:

@@ -73,6 +73,7 @@ class SqlOptOuts:
         row = ObjectionRow
         query = select(col(row.block), col(row.scope), col(row.day), col(row.act)).where(*where)
         names: dict[str, int] = {}
+        objected = Act.OBJECT.value
         blocks, places, ordinals, acts = bytearray(), array("H"), array("i"), array("b")
         for part in _parts(session, query):
             for name in part[1]:
@@ -80,7 +81,7 @@ class SqlOptOuts:
             blocks += b"".join(part[0])
             places.extend(map(names.__getitem__, part[1]))
             ordinals.extend(map(_ordinal, part[2]))
-            acts.extend(said == Act.OBJECT.value for said in part[3])
+            acts.extend(map(objected.__eq__, part[3]))
         return Events(tuple(names), bytes(blocks), places, ordinals, acts)
 
     def pairs(self, session: Session) -> bytes:
@@ -160,7 +161,8 @@ def _insert(session: Session, table: str, columns: Mapping[str, str], values: It
 
 def _parts(session: Session, query: Any) -> Iterator[tuple[tuple[Any, ...], ...]]:
     """Yield the columns of the rows, some rows at a time."""
-    for rows in session.execute(query, execution_options={"yield_per": PART}).partitions():
+    found = session.connection().execute(query, execution_options={"yield_per": PART})  # tuples, no objects
+    for rows in found.partitions():
         yield tuple(zip(*rows, strict=True))
 
 

@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hvelv.privacy.adapters import risk_table
-from hvelv.privacy.adapters.risk_buckets import IN_MEMORY, Bucketed, Standing, keyed
+from hvelv.privacy.adapters.risk_buckets import IN_MEMORY, Bucketed, Rows, Standing, keyed
 from hvelv.privacy.adapters.risk_counts import (
     DENSE,
     EXACT,
     Cells,
     Classes,
-    Codes,
     Counts,
     Keys,
+    Persons,
     alone,
     alone_dense,
     cells,
@@ -48,6 +48,8 @@ from hvelv.privacy.domain.risk import (
     sensitive,
 )
 from hvelv.privacy.domain.schema import Schema
+
+Owned = tuple[Keys, Persons]
 
 
 def _risk(sizes: NDArray[np.uint32], limit: float) -> Risk:
@@ -86,6 +88,10 @@ class _Sensitive:
         return Sensitive(self.name, self.ordered, self.distinct, entropy, closeness, exposed)
 
 
+def _cells(one: _Sensitive, among: Classes, rows: Rows, persons: int) -> Cells:
+    return cells(among, rows.keys, rows.below, rows.values[one.name], one.radix, rows.person, persons)
+
+
 class PolarsMeasurer:
     """`Measurer` on this machine."""
 
@@ -110,7 +116,7 @@ class PolarsMeasurer:
             pieces = keyed(table, codings, by, [c.name for c in about])
             bucketed = Bucketed(pieces, table.rows, Path(work) / "extract")
             known = _population(whole, codings, by, bucketed.buckets, Path(work)) if whole else None
-            among = self._classes(bucketed, known, found, told)
+            owned = self._classes(bucketed, known, found, told)
         below = tuple((limit, int((found.smallest < limit).sum())) for limit in sorted({*LIMITS, policy.min_k}))
         return Report(
             rows=rows,
@@ -121,7 +127,7 @@ class PolarsMeasurer:
             small=float((found.smallest < policy.min_k).mean()),
             below=below,
             sizes=_sizes(found.smallest),
-            subsets=_subsets(table, codings, by, among),
+            subsets=_subsets(table, codings, by, owned),
             sensitive=tuple(one.result() for one in told),
             prosecutor=_risk(found.smallest, policy.max_highest),
             journalist=_risk(found.rarest, policy.max_highest) if whole else None,
@@ -131,34 +137,30 @@ class PolarsMeasurer:
     @staticmethod
     def _classes(
         bucketed: Bucketed, known: "_Known | None", found: Standing, told: Sequence[_Sensitive]
-    ) -> Classes | None:
+    ) -> Sequence[Owned]:
         """Count classes, then compare each with the whole: the whole is known when all buckets are counted.
 
-        Returns the classes where there is one bucket only.
+        Returns the classes with whose they are, or nothing where there are too many to keep.
         """
         persons, single = len(found.smallest), bucketed.buckets == 1
         held: list[list[Cells]] = []
-        among: Classes | None = None
+        owned: list[Owned] = []
         for number, rows in enumerate(bucketed):
             among = classes(rows.keys, rows.below, rows.person, persons)
             found.add(among, known.sizes(number, among) if known else None)
-            held.append([])
-            for one in told:
-                made = cells(among, rows.keys, rows.below, rows.values[one.name], one.radix, rows.person, persons)
-                one.count(made, among)
-                if single:
-                    held[-1].append(made)
-        for made_here, rows in zip(held, bucketed, strict=True):
-            if not made_here and told:
+            made = [_cells(one, among, rows, persons) for one in told]
+            for one, some in zip(told, made, strict=True):
+                one.count(some, among)
+            held.append(made if single else [])
+            if found.classes <= IN_MEMORY:
+                owned.append((among.keys, owners(among, persons)))
+        for kept, rows in zip(held, bucketed, strict=True):
+            if told and not single:
                 among = classes(rows.keys, rows.below, rows.person, persons)
-                made_here += [
-                    cells(among, rows.keys, rows.below, rows.values[one.name], one.radix, rows.person, persons)
-                    for one in told
-                ]
-            for one, made in zip(told, made_here, strict=True):
-                one.compare(made)
-            made_here.clear()
-        return among if single else None
+                kept = [_cells(one, among, rows, persons) for one in told]  # noqa: PLW2901
+            for one, some in zip(told, kept, strict=True):
+                one.compare(some)
+        return owned if found.classes <= IN_MEMORY else ()
 
     def suggestions(self, folder: Path, schema: Schema, policy: Policy, done: Extra) -> list[dict[str, Any]]:
         """Try steps and return those that help most."""
@@ -199,27 +201,26 @@ def _sizes(smallest: NDArray[np.uint32]) -> tuple[tuple[int, int | None, int], .
 
 
 def _subsets(
-    table: Table, codings: Mapping[str, Coding], by: Sequence[str], among: Classes | None
+    table: Table, codings: Mapping[str, Coding], by: Sequence[str], owned: Sequence[Owned]
 ) -> tuple[Subset, ...]:
     """Count the persons who are alone with their values of each one, two and three of the variables.
 
-    `among`: the classes, where there is one bucket of them. They say as much as the rows do, and are fewer and in order.
+    `owned`: the classes, where they could be kept. They say as much as the rows do, and are fewer.
     """
     radixes = {name: codings[name].radix for name in by}
-    classed: list[tuple[Mapping[str, Codes], NDArray[np.int32]]] | None = None
-    if among is not None and product(list(radixes.values())) < EXACT:
-        codes = codes_of(among.keys, list(radixes.values()))
-        classed = [(dict(zip(by, codes, strict=True)), owners(among))]
+    all_radixes = list(radixes.values())
+    kept: list[Coded] | None = None
+    if owned and product(all_radixes) < EXACT:
+        kept = [Coded(whose, dict(zip(by, codes_of(keys, all_radixes), strict=True))) for keys, whose in owned]
 
     def look() -> Iterable[Coded]:
-        return table.coded({name: codings[name] for name in by})
+        return kept if kept is not None else table.coded({name: codings[name] for name in by})
 
     def count(names: Sequence[str]) -> int:
         own = [radixes[name] for name in names]
         if product(own) > DENSE:
             return _alone(look, names, own, table)
-        pieces = classed or ((piece.codes, piece.person.view(np.int32)) for piece in look())
-        return alone_dense((([codes[name] for name in names], whose) for codes, whose in pieces), own, table.persons)
+        return alone_dense((([p.codes[name] for name in names], p.person) for p in look()), own, table.persons)
 
     return tuple(
         Subset(names, count(names))

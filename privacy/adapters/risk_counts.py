@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from hvelv.privacy.adapters.compiled import compiled
 
 Codes = NDArray[np.uint32]
+Persons = NDArray[np.uint32]  # running numbers
 Keys = NDArray[np.uint64]
 Counts = NDArray[np.int64]
 WORD = 64
 EXACT = 1 << 63  # combinations below this have a key each
 DENSE = 1 << 25  # most combinations for which a table of all of them is kept: 128 MiB
-NOBODY, SEVERAL = -1, -2
+NOBODY = -1
 MOST_CODES = 3  # looked at together
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 divided by the golden ratio (splitmix64)
 
@@ -69,7 +70,7 @@ class Classes:
     keys: Keys
     sizes: Counts
     place: Counts
-    person: NDArray[np.uint32]
+    person: Persons
 
 
 def _changes(values: NDArray[Any]) -> NDArray[np.bool_]:
@@ -89,7 +90,7 @@ def dense(keys: Keys) -> tuple[Keys, NDArray[np.uint64]]:
     return ordered[begins], places
 
 
-def classes(keys: Keys, below: int, person: NDArray[np.uint32], persons: int) -> Classes:
+def classes(keys: Keys, below: int, person: Persons, persons: int) -> Classes:
     """Return the classes of rows with `keys` (all below `below`) of `person` (all below `persons`)."""
     names: Keys | None = None
     width = bits(persons)
@@ -116,7 +117,7 @@ class Cells:
 
 
 def cells(  # noqa: PLR0917 - the columns of one table
-    among: Classes, keys: Keys, below: int, values: Codes, radix: int, person: NDArray[np.uint32], persons: int
+    among: Classes, keys: Keys, below: int, values: Codes, radix: int, person: Persons, persons: int
 ) -> Cells:
     """Return the distinct (class, value, person), counted by class and value. Rows as those of `among`."""
     width, names = bits(persons), None
@@ -206,29 +207,26 @@ def _claim_three(  # noqa: PLR0917 - compiled, where names are not kept
 claim_three = compiled(_claim_three)
 
 
-def alone_dense(
-    tables: Iterable[tuple[Sequence[Codes], NDArray[np.int32]]], radixes: Sequence[int], persons: int
-) -> int:
+def alone_dense(tables: Iterable[tuple[Sequence[Codes], Persons]], radixes: Sequence[int], persons: int) -> int:
     """Return how many persons are alone with some combination of up to three codes, by a table of all combinations.
 
-    `tables`: columns of codes, and for each row whose it is; `SEVERAL` for a row that is of more than one person.
+    `tables`: columns of codes, and for each row whose it is; the number `persons` for a row that is several persons'.
     """
     owner = np.full(product(radixes), NOBODY, np.int32)
     radix_b, radix_c = ([1] * 3 + list(radixes))[-2:]
     for columns, person in tables:
         nothing = np.zeros(len(person) if len(columns) < MOST_CODES else 0, np.uint32)
         a, b, c = ([nothing] * MOST_CODES + list(columns))[-MOST_CODES:]
-        claim_three(owner, a, b, c, radix_b, radix_c, person)
-    mask = np.zeros(persons, np.bool_)
+        claim_three(owner, a, b, c, radix_b, radix_c, person.view(np.int32))
+    mask = np.zeros(persons + 1, np.bool_)
     mask[owner[owner >= 0]] = True
-    return int(mask.sum())
+    return int(mask[:persons].sum())
 
 
-def owners(found: Classes) -> NDArray[np.int32]:
-    """Return the one person of each class, `SEVERAL` where there are more."""
-    first: NDArray[np.int32] = found.person[np.cumsum(found.sizes) - found.sizes].astype(np.int32)
-    first[found.sizes > 1] = SEVERAL
-    return first
+def owners(found: Classes, persons: int) -> Persons:
+    """Return the one person of each class, the number `persons` where there are more."""
+    first = found.person[np.cumsum(found.sizes) - found.sizes]
+    return np.where(found.sizes > 1, np.uint32(persons), first)
 
 
 def codes_of(keys: Keys, radixes: Sequence[int]) -> list[Codes]:
@@ -240,8 +238,9 @@ def codes_of(keys: Keys, radixes: Sequence[int]) -> list[Codes]:
     return found[::-1]
 
 
-def alone(keys: Keys, below: int, person: NDArray[np.uint32], persons: int) -> NDArray[np.uint32]:
-    """Return the persons who are alone with a key, by sorting."""
-    found = classes(keys, below, person, persons)
-    single: NDArray[np.uint32] = found.person[found.sizes[found.place] == 1]
-    return single
+def alone(keys: Keys, below: int, person: Persons, persons: int) -> Persons:
+    """Return the persons who are alone with a key, by sorting; rows as those of `alone_dense`."""
+    found = classes(keys, below, person, persons + 1)
+    single: Persons = found.person[found.sizes[found.place] == 1]
+    own: Persons = single[single < persons]
+    return own

@@ -92,7 +92,7 @@ def numbers(path: Path, column: str) -> np.ndarray:
 
 def persons_of(folder: Path, table: str, cipher: PersonCipher) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield pseudonyms and the numbers behind them, a part at a time."""
-    for path in sorted((folder / table).glob("*/persons-*.npy")):
+    for path in sorted((folder / "tables" / f"{table}.{table}").glob("*/persons-*.npy")):
         blocks = np.load(path)
         if len(blocks):
             yield blocks[:, 0], cipher.ids(blocks).cast(pa.int64()).to_numpy()

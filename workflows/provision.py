@@ -7,19 +7,21 @@ anywhere, a run leaves nothing that a project can see, and the next run goes on 
 job's id: what it may do is read anew from the permit, whoever started it.
 """
 
+import fcntl
 import logging
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from hvelv.kernel.canonical import canonical
+from hvelv.kernel.canonical import canonical, digest
 from hvelv.kernel.errors import NotPossible, Refusal, Unavailable, _
 from hvelv.kernel.settings import Settings
-from hvelv.privacy.domain.rooms import BUCKET, generation_prefix, manifest_name, part_name, prefix
+from hvelv.privacy.domain.rooms import BUCKET, MANIFEST, generation_of, manifest_name, part_name, prefix
 from hvelv.privacy.domain.schema import Schema
 from hvelv.privacy.service.extraction import Prepared, Wanted, parts_digest
 from hvelv.privacy.service.extracts import Extract, Part
@@ -31,6 +33,7 @@ from hvelv.workflows.desk import Desk, as_manifest, code_version, opened, permit
 from hvelv.workflows.reporting import Report, reporting
 
 ACTOR = "workflow:provision"
+SOURCES = "sources"  # the folder of what extracts are made from
 RETRIES = 2
 NOT_IN_FORCE = "permit-not-active"  # the code of the permit office's refusal
 BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -51,16 +54,38 @@ def workplace(folder: Path, project: str) -> Path:
     return place
 
 
-def fetched(desk: Desk, entry: PermittedDataset, place: Path) -> Path:
-    """Return a local copy of the version that the permit names."""
-    source = place / "sources" / f"{entry.table}-{entry.version}.parquet"
-    if not source.exists():
-        source.parent.mkdir(exist_ok=True, mode=0o700)
-        piece = source.with_suffix(f".{secrets.token_hex(4)}")
-        version = desk.versions.find(entry.dataset, entry.version)
-        desk.objects.get_file("vault", version.object_name, piece)
-        piece.rename(source)
-    return source
+@contextmanager
+def alone(folder: Path, project: str) -> Iterator[None]:
+    """Let one run at a time work for the project on this machine. Raises `Unavailable` while another does.
+
+    The lock dies with its process, so that a run that was taken for dead and is not keeps the next one out.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (folder / f"{project}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Unavailable(
+                _("Et annet arbeid med prosjektets uttrekk pågår. Det prøves igjen."), code="not-alone"
+            ) from None
+        yield
+
+
+def source_of(entry: PermittedDataset, place: Path) -> Path:
+    """Return where the local copy of the version that the permit names lies, or will lie."""
+    return place / SOURCES / f"{entry.dataset}-{entry.version}.parquet"
+
+
+def fetched(desk: Desk, entry: PermittedDataset, place: Path) -> None:
+    """Fetch the version that the permit names, unless it is there."""
+    source = source_of(entry, place)
+    if source.exists():
+        return
+    source.parent.mkdir(exist_ok=True, mode=0o700)
+    piece = source.with_suffix(f".{secrets.token_hex(4)}")
+    version = desk.versions.find(entry.dataset, entry.version)
+    desk.objects.get_file("vault", version.object_name, piece)
+    piece.rename(source)
 
 
 def wanted(desk: Desk, permit: Permit, generation: int, place: Path) -> list[Wanted]:
@@ -70,7 +95,7 @@ def wanted(desk: Desk, permit: Permit, generation: int, place: Path) -> list[Wan
         version = desk.versions.find(entry.dataset, entry.version)
         schema = Schema.from_declaration(version.declaration.as_dict())
         extra = desk.privacy.reviews.steps(permit.project, entry.table, generation)
-        found.append(Wanted(permitted_table(entry), schema, fetched(desk, entry, place), extra))
+        found.append(Wanted(permitted_table(entry), schema, source_of(entry, place), extra))
     return found
 
 
@@ -97,13 +122,22 @@ def may_go(desk: Desk, permit: Permit, generation: int, prepared: Sequence[Prepa
 
 
 def stored(  # noqa: PLR0917 - what an extract's record is made of
-    desk: Desk, permit: Permit, generation: int, job: Job, prepared: Prepared, objections: Objections
+    desk: Desk, permit: Permit, generation: int, mark: str, job: Job, prepared: Prepared, objections: Objections
 ) -> Extract:
-    """Store one table's parts in the project's room; nothing is visible yet."""
+    """Store one table's parts in the project's room, below a prefix that holds for all that the run is made from.
+
+    Nothing is visible yet: credentials reach what is published, and a run made from anything else has another prefix.
+    """
     parts = []
     for number, part in enumerate(prepared.parts):
         name = part_name(
-            permit.project, permit.version, generation, prepared.permitted.table, number=number, sha256=part.sha256
+            permit.project,
+            permit.version,
+            generation,
+            prepared.permitted.table,
+            number=number,
+            sha256=part.sha256,
+            mark=mark,
         )
         desk.objects.put_file(BUCKET, name, part.path)
         parts.append(Part(name, part.sha256, part.rows, part.persons))
@@ -125,8 +159,8 @@ def stored(  # noqa: PLR0917 - what an extract's record is made of
     )
 
 
-def publish(desk: Desk, permit: Permit, extracts: list[Extract], objections: Objections) -> None:
-    """Write the manifest and make all extracts visible at once, if permit and objections are still the same."""
+def publish(desk: Desk, permit: Permit, mark: str, extracts: list[Extract], objections: Objections) -> None:
+    """Write the manifest and make all extracts visible at once, if permit, objections and objects are what they were."""
     entries = [
         {
             "table": e.table,
@@ -139,17 +173,29 @@ def publish(desk: Desk, permit: Permit, extracts: list[Extract], objections: Obj
         for e in extracts
     ]
     manifest = canonical(as_manifest(list(entries), permit))
-    desk.objects.put(BUCKET, manifest_name(permit.project, permit.version, extracts[0].generation), manifest)
-    desk.office.active_permit(permit.project, desk.clock.now())
+    desk.objects.put(BUCKET, manifest_name(permit.project, permit.version, extracts[0].generation, mark), manifest)
+    if desk.office.active_permit(permit.project, desk.clock.now()).version != permit.version:
+        raise Unavailable(_("Tillatelsen er endret imens; uttrekkene lages på nytt."), code="permit-changed")
+    if not whole(desk, permit.project, extracts):
+        raise Unavailable(_("Lageret har ikke alt som ble lagt der. Ingenting er gjort synlig."), code="store-lacks")
     desk.privacy.extracts.publish(extracts, objections, ACTOR)
 
 
+def whole(desk: Desk, project: str, extracts: Sequence[Extract]) -> bool:
+    """Say whether every part of the extracts is in the room."""
+    return {part.name for e in extracts for part in e.parts} <= set(desk.objects.names(BUCKET, prefix(project)))
+
+
 def tidy(desk: Desk, project: str, folder: Path) -> None:
-    """Remove all that is not published any more, or never was: objects, local copies, and where extracts were made."""
+    """Remove all that is not published any more, or never was: objects, local copies, and where extracts were made.
+
+    For a run that is `alone`: what lies in the room and is not published is nobody's work any more.
+    """
     desk.privacy.extracts.superseded(project)
-    used = {generation_prefix(project, e.permit_version, e.generation) for e in desk.privacy.extracts.in_use(project)}
+    parts = {part.name for e in desk.privacy.extracts.in_use(project) for part in e.parts}
+    kept = parts | {generation_of(name) + MANIFEST for name in parts}
     for name in desk.objects.names(BUCKET, prefix(project)):
-        if not any(name.startswith(beginning) for beginning in used):
+        if name not in kept:
             desk.objects.delete(BUCKET, name)
     shutil.rmtree(folder / project, ignore_errors=True)
 
@@ -159,31 +205,39 @@ def provision_project(desk: Desk, job_id: str, folder: Path) -> None:
     job = desk.jobs.job(job_id)
     if job.state is JobState.DONE:
         return
-    if desk.privacy.extracts.made_by(job.project, job_id):
+    with alone(folder, job.project):
+        if not desk.privacy.extracts.made_by(job.project, job_id):
+            permit = desk.office.active_permit(job.project, desk.clock.now())
+            place = workplace(folder, permit.project)
+            desk.jobs.started(job_id, steps=1)
+            try:
+                with reporting(desk.jobs, job_id) as report:
+                    done = _provisioned(desk, permit, job, place, report)
+            finally:
+                shutil.rmtree(place / SOURCES, ignore_errors=True)  # nobody's numbers lie there while it waits
+            if not done:
+                desk.jobs.again(job_id, _("Venter på at datainnehaveren skal se på uttrekket."))
+                return
         tidy(desk, job.project, folder)
         desk.jobs.done(job_id)
-        return
-    permit = desk.office.active_permit(job.project, desk.clock.now())
-    desk.jobs.started(job_id, steps=1)
-    with reporting(desk.jobs, job_id) as report:
-        done = _provisioned(desk, permit, job, workplace(folder, permit.project), report)
-    if not done:
-        desk.jobs.again(job_id, _("Venter på at datainnehaveren skal se på uttrekket."))
-        return
-    tidy(desk, job.project, folder)
-    desk.jobs.done(job_id)
 
 
 def _provisioned(desk: Desk, permit: Permit, job: Job, place: Path, report: Report) -> bool:
     """Make, measure and publish. Returns False when a steward has to see something first."""
     generation = desk.privacy.extracts.next_generation(permit.project)
-    report.step(0, 1, _("Henter datasettene"))
     tables = wanted(desk, permit, generation, place)
     asked = [Asked(entry.dataset, entry.holder) for entry in permit.datasets]
     objections = desk.privacy.optouts.look(asked, permit.purpose)
     marks = desk.privacy.extraction.fingerprints(permit.project, tables, objections)
-    if desk.privacy.extracts.published(permit.project, permit.version, marks):
+    in_use = desk.privacy.extracts.in_use(permit.project)
+    if desk.privacy.extracts.published(permit.project, permit.version, marks) and whole(desk, permit.project, in_use):
         return True
+    if any(desk.privacy.reviews.waits(permit.project, table, generation, mark) for table, mark in marks.items()):
+        return False
+    report.step(0, 1, _("Henter datasettene"))
+    for entry in permit.datasets:
+        fetched(desk, entry, place)
+    mark = digest(marks)
     last = 2 * len(tables) + 1
 
     def told(number: int, of: int) -> None:
@@ -197,9 +251,9 @@ def _provisioned(desk: Desk, permit: Permit, job: Job, place: Path, report: Repo
     extracts: list[Extract] = []
     for number, one in enumerate(prepared):
         report.step(steps - last + len(tables) + number, steps, _("Legger uttrekkene i prosjektets rom"))
-        extracts.append(stored(desk, permit, generation, job, one, objections))
+        extracts.append(stored(desk, permit, generation, mark, job, one, objections))
     report.step(steps - 1, steps, _("Gjør uttrekkene synlige for prosjektet"))
-    publish(desk, permit, extracts, objections)
+    publish(desk, permit, mark, extracts, objections)
     return True
 
 

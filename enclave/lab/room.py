@@ -191,7 +191,7 @@ class Project:
 
             name = self.datasets[table].name
             parts = self._door.get(f"/lab/datasets/{name}/parts")["parts"]
-            read = (self._door.read(f"/lab/datasets/{name}/parts/{number}") for number in range(len(parts)))
+            read = (self._door.read(f"/lab/datasets/{name}/parts/{part['sha256']}") for part in parts)
             self._frames[table] = pa.concat_tables([pq.read_table(io.BytesIO(part)) for part in read]).to_pandas()
         return self._frames[table].copy()
 

@@ -157,7 +157,10 @@ class Spreader:
         texts = [c.name for c in self.order.schema.columns if c.type == "string" and c.name != self.person]
         with pq.ParquetFile(self.order.source, read_dictionary=texts, pre_buffer=False) as file:
             table = file.read_row_groups(list(groups), columns=list(dict.fromkeys(names)), use_threads=False)
-        return table.unify_dictionaries().combine_chunks().to_batches()[0] if table.num_rows else _no_rows(table)
+        batches = table.unify_dictionaries().combine_chunks().to_batches()
+        if len(batches) > 1:  # more than 2 GB of text in one column of one chunk
+            raise ValueError("a chunk of the source is too large")
+        return batches[0] if batches else _no_rows(table)
 
     def _blocks(self, ids: Any) -> Blocks:
         if pa.types.is_dictionary(ids.type):

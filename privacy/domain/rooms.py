@@ -18,6 +18,8 @@ SEALED = "sealed"
 
 MOST_PARTS = 10_000
 HASH_LETTERS = 16
+MANIFEST = "manifest.json"
+NO_MARK = "0" * HASH_LETTERS
 
 _PROJECT = re.compile(r"[a-z][a-z0-9]{0,30}(?:-[a-z0-9]{1,32}){0,2}", re.ASCII)
 _TABLE = re.compile(r"[a-z][a-z0-9_-]{0,62}", re.ASCII)
@@ -29,24 +31,35 @@ def prefix(project: str) -> str:
     return _checked(_PROJECT, project, "project") + "/"
 
 
-def generation_prefix(project: str, permit_version: int, generation: int) -> str:
-    """Return the prefix of all that one run made: `<project>/v<version>/g<generation>/`. Raises `Invalid`."""
-    return f"{prefix(project)}v{_counted(permit_version, 'permit_version')}/g{_counted(generation, 'generation')}/"
+def generation_prefix(project: str, permit_version: int, generation: int, mark: str = NO_MARK) -> str:
+    """Return the prefix of what one run made: `<project>/v<version>/g<generation>-<first 16 of mark>/`. Raises `Invalid`.
+
+    `mark`, in hex, tells apart runs of one generation that made different things, of which one at most is published.
+    """
+    version, number = _counted(permit_version, "permit_version"), _counted(generation, "generation")
+    return f"{prefix(project)}v{version}/g{number}-{_checked(_HASH, mark, 'mark')[:HASH_LETTERS]}/"
 
 
-def part_name(project: str, permit_version: int, generation: int, table: str, *, number: int, sha256: str) -> str:
+def generation_of(name: str) -> str:
+    """Return the prefix of the run that made the object called `name`."""
+    return "/".join(name.split("/")[:3]) + "/"
+
+
+def part_name(
+    project: str, permit_version: int, generation: int, table: str, *, number: int, sha256: str, mark: str = NO_MARK
+) -> str:
     """Return the name of one part of a table's extract: `…/<table>/<number:04d>-<first 16 of the hash>.parquet`.
 
     Raises `Invalid` for anything that could be read as another place.
     """
-    beginning = generation_prefix(project, permit_version, generation) + _checked(_TABLE, table, "table")
+    beginning = generation_prefix(project, permit_version, generation, mark) + _checked(_TABLE, table, "table")
     place = _counted(number, "number", below=MOST_PARTS)
     return f"{beginning}/{place:04d}-{_checked(_HASH, sha256, 'sha256')[:HASH_LETTERS]}.parquet"
 
 
-def manifest_name(project: str, permit_version: int, generation: int) -> str:
+def manifest_name(project: str, permit_version: int, generation: int, mark: str = NO_MARK) -> str:
     """Return the name of a run's manifest. Raises `Invalid`."""
-    return generation_prefix(project, permit_version, generation) + "manifest.json"
+    return generation_prefix(project, permit_version, generation, mark) + MANIFEST
 
 
 def reading_rights(project: str, until: datetime | None = None, generation: str = "") -> dict[str, Any]:

@@ -18,17 +18,16 @@ PARQUET = "application/vnd.apache.parquet"
 @router.get("/datasets/{name}/parts")
 def parts(name: str, person: Actor, project: Project, desk: AtDesk) -> dict[str, Any]:
     """Return which parts the project's extract of the table has: whole persons each, in order of pseudonym."""
-    extract = desk.extracts.handed_out(desk.permits.permission(project, person), name)
+    extract = desk.extracts.current(desk.permits.permission(project, person), name)
     listed = [{"sha256": p.sha256, "rows": p.rows, "persons": p.persons} for p in extract.parts]
     return {"sha256": extract.sha256, "parts": listed}
 
 
-@router.get("/datasets/{name}/parts/{number}")
-def part(name: str, number: int, person: Actor, project: Project, desk: AtDesk) -> FileResponse:
-    """Return one part, as Parquet."""
-    extract = desk.extracts.current(desk.permits.permission(project, person), name)
-    path = desk.extracts.part(extract, number)
-    return FileResponse(path, media_type=PARQUET, headers={"x-hvelv-sha256": extract.parts[number].sha256})
+@router.get("/datasets/{name}/parts/{sha256}")
+def part(name: str, sha256: str, person: Actor, project: Project, desk: AtDesk) -> FileResponse:
+    """Return one part of the extract in use, as Parquet."""
+    path = desk.extracts.handed_out(desk.permits.permission(project, person), name, sha256)
+    return FileResponse(path, media_type=PARQUET, headers={"x-hvelv-sha256": sha256})
 
 
 @router.post("/credentials")

@@ -169,8 +169,7 @@ class Extraction:
         keys = self._keys.project(project)
         marks = self.fingerprints(project, wanted, objections)
         orders = [
-            self._order(keys, one, objections, folder / one.permitted.table / marks[one.permitted.table])
-            for one in wanted
+            self._order(keys, one, objections, _place(folder, one) / marks[one.permitted.table]) for one in wanted
         ]
         for order in orders:
             _make_only(order.folder)
@@ -234,6 +233,10 @@ class Extraction:
             "code": self._code_version,
         }
         return hmac.digest(keys.persons, b"hvelv extract\x00" + canonical(document), "sha256").hex()
+
+
+def _place(folder: Path, one: Wanted) -> Path:
+    return folder / "tables" / f"{one.permitted.dataset}.{one.permitted.table}"
 
 
 class _Counter:

@@ -17,7 +17,7 @@ from hvelv.kernel.clock import Clock
 from hvelv.kernel.database import Database
 from hvelv.kernel.errors import NotPossible, _
 from hvelv.privacy.domain.permission import Permission
-from hvelv.privacy.domain.rooms import generation_prefix
+from hvelv.privacy.domain.rooms import generation_of
 from hvelv.privacy.service.extraction import Steps
 from hvelv.privacy.service.optouts import Objections, OptOuts
 
@@ -146,7 +146,7 @@ class ExtractRegistry:
 
     def current(self, permission: Permission, table: str) -> Extract:
         """Return the extract of the permit as it is now. Raises `NotFound`, or `NotPossible` until it is published."""
-        found = self._current(permission, table)
+        found = self.found(permission, table)
         if found is None:
             raise NotPossible(
                 _("Uttrekket er ikke klart ennå."), remedy=_("Følg med på prosjektsiden."), code="not-provisioned"
@@ -155,31 +155,30 @@ class ExtractRegistry:
 
     def place(self, permission: Permission) -> str:
         """Return the prefix under which the extracts in use lie in the room. Raises `NotPossible` until they are published."""
-        newest = self.current(permission, permission.tables[0].table)
-        return generation_prefix(newest.project, newest.permit_version, newest.generation)
-
-    def steps(self, permission: Permission, table: str) -> Steps:
-        """Return the steps after the declared ones: those that the extract was made with, or the permit's before there is one."""
-        found = self._current(permission, table)
-        return permission.table(table).extra if found is None else found.steps
+        return generation_of(self.current(permission, permission.tables[0].table).parts[0].name)
 
     def paths(self, extract: Extract) -> tuple[Path, ...]:
         """Return local files with the extract's parts, for the custodian's own reading."""
         return tuple(self._reader.path(extract.bucket, part) for part in extract.parts)
 
-    def part(self, extract: Extract, number: int) -> Path:
-        """Return a local file with one part. Raises `NotPossible` where there is none of that number."""
-        if not 0 <= number < len(extract.parts):
-            raise NotPossible(_("Uttrekket har ingen del med dette nummeret."), code="no-part")
-        return self._reader.path(extract.bucket, extract.parts[number])
+    def handed_out(self, permission: Permission, table: str, sha256: str) -> Path:
+        """Return a local file with one part for a member's session, and write in the audit trail who got it.
 
-    def handed_out(self, permission: Permission, table: str) -> Extract:
-        """Return the extract for a member's session, and write in the audit trail who got it."""
+        Raises `NotPossible` for a part that is not of the extract in use: parts of two extracts are never read together.
+        """
         extract = self.current(permission, table)
+        part = next((part for part in extract.parts if part.sha256 == sha256), None)
+        if part is None:
+            raise NotPossible(
+                _("Uttrekket er byttet ut med et nytt."),
+                remedy=_("Les tabellen på nytt fra begynnelsen."),
+                code="no-part",
+            )
+        path = self._reader.path(extract.bucket, part)
         with self._database.transaction() as unit:
-            detail = {"table": table, "sha256": extract.sha256}
+            detail = {"table": table, "sha256": extract.sha256, "part": extract.parts.index(part)}
             unit.record(AuditEvent(permission.person, "extract.read", permission.project, detail))
-        return extract
+        return path
 
     def superseded(self, project: str) -> list[Part]:
         """Remove the local copies of withdrawn extracts, and return the parts whose objects nobody needs any more."""
@@ -189,7 +188,8 @@ class ExtractRegistry:
         self._reader.forget([part for part in gone if part.sha256 not in still])
         return gone
 
-    def _current(self, permission: Permission, table: str) -> Extract | None:
+    def found(self, permission: Permission, table: str) -> Extract | None:
+        """Return the extract of the permit as it is now; None until it is published. Raises `NotFound`."""
         permitted = permission.table(table)
         fitting = (e for e in self.in_use(permission.project) if e.permit_version == permission.permit_version)
         return next((e for e in fitting if e.table == permitted.table), None)

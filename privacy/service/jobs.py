@@ -108,7 +108,9 @@ class Jobs:
 
     def again(self, job_id: str, message: str = "") -> Job:
         """Put a failed or stopped job back on the list; with a `message` that says what it waits for, for later."""
-        return self._write(dataclasses.replace(self.job(job_id), state=JobState.QUEUED, message=message))
+        job = self.job(job_id)
+        attempts = 0 if message else job.attempts  # one that waits has not failed
+        return self._write(dataclasses.replace(job, state=JobState.QUEUED, message=message, attempts=attempts))
 
     def hurry(self, project: str) -> None:
         """Have the project's job done now, if it waits: what it waited for has come."""

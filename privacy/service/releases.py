@@ -97,6 +97,7 @@ class _Asked:
 
     permission: Permission
     table: PermittedTable
+    extract: Extract | None
     plan: Plan
     rho_micro: int
     doses: tuple[Dose, ...]
@@ -131,7 +132,7 @@ class Releases:
         `Unavailable` after.
         """
         asked = self._asked(project, person, document, rho_micro)
-        extract = self._extracts.current(asked.permission, asked.table.table)
+        extract = asked.extract or self._extracts.current(asked.permission, asked.table.table)
         charge = self._accounts.charge(_purchase(asked, key_from(idempotency_key)))
         if charge.release is not None:
             return document_of(charge)
@@ -159,11 +160,12 @@ class Releases:
         query, price = query_from(document), rho_from(rho_micro)
         table = permission.table(query.dataset)
         whole = self._versions.version(table.dataset, table.version).schema
-        meant = plan(query, whole.extracted(table.columns, self._extracts.steps(permission, table.table)))
+        extract = self._extracts.found(permission, table.table)
+        meant = plan(query, whole.extracted(table.columns, table.extra if extract is None else extract.steps))
         if price < len(meant.parts):
             message = _("Spørringen måler {parts} ting og koster minst {parts} mikro-rho.")
             raise Invalid((Problem(message, "rho_micro", params={"parts": len(meant.parts)}),))
-        return _Asked(permission, table, meant, price, doses(meant, price))
+        return _Asked(permission, table, extract, meant, price, doses(meant, price))
 
     def _quote(self, asked: _Asked, *, paid: int = 0) -> dict[str, Any]:
         held = self._accounts.allocation(asked.permission.project, asked.table.dataset)

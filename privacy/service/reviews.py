@@ -8,7 +8,7 @@ can try steps; it is removed as soon as the steward has decided. Reports, audit 
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +20,7 @@ from hvelv.kernel.canonical import canonical
 from hvelv.kernel.clock import Clock
 from hvelv.kernel.database import Database
 from hvelv.kernel.errors import Denied, Invalid, NotFound, NotPossible, Problem, Unavailable, _
+from hvelv.privacy.domain.following import column_shown, declared_shown, done_shown, follow, shown
 from hvelv.privacy.domain.reviewing import (
     VERDICTS,
     Extra,
@@ -30,10 +31,9 @@ from hvelv.privacy.domain.reviewing import (
     extra_documents,
     extra_from,
 )
-from hvelv.privacy.domain.risk import QUASI_ROLES, Policy, Report, findings, may_follow, quasi, sensitive
-from hvelv.privacy.domain.schema import Column, Schema
-from hvelv.privacy.domain.steps import Transform, as_documents, combined, transforms_from
-from hvelv.privacy.domain.transforms import transformed
+from hvelv.privacy.domain.risk import QUASI_ROLES, Policy, Report, findings, quasi, sensitive
+from hvelv.privacy.domain.schema import Schema
+from hvelv.privacy.domain.steps import Transform, combined
 
 ACTOR = "workflow:provision"
 MOST_TRIED = 20  # variables that steps are tried on at once
@@ -52,6 +52,10 @@ class ReviewRows(Protocol):
 
     def find(self, session: Session, project: str, table: str, generation: int) -> Review | None:
         """Return one review."""
+        ...
+
+    def earlier(self, session: Session, project: str, table: str, generation: int) -> list[Review]:
+        """Return the reviews of the table's generations before this one that went, newest first."""
         ...
 
     def of_holder(self, session: Session, holder: str) -> list[Review]:
@@ -87,8 +91,13 @@ class Measurer(Protocol):
         """Measure all there is to a report, as if `extra` steps were done with what was gathered."""
         ...
 
-    def suggestions(self, folder: Path, schema: Schema, policy: Policy, done: Extra) -> list[dict[str, Any]]:
-        """Try steps and return those that help most: `extra` (JSON form), outlines `now` and `then`."""
+    def suggestions(
+        self, folder: Path, schema: Schema, policy: Policy, done: Extra, declared: Schema | None = None
+    ) -> list[dict[str, Any]]:
+        """Try steps and return those that help most: `extra` (JSON form), outlines `now` and `then`.
+
+        `declared`: the source's schema; only steps that it can be extracted with after `done` are tried.
+        """
         ...
 
 
@@ -130,10 +139,22 @@ class Reviews:
 
     # for whoever makes extracts
 
-    def steps(self, project: str, table: str, generation: int) -> Mapping[str, tuple[Transform, ...]]:
-        """Return the steps that the steward decided on for this extract; empty without any."""
+    def steps(
+        self, project: str, table: str, generation: int, *, among: Collection[str] | None = None
+    ) -> Mapping[str, tuple[Transform, ...]]:
+        """Return the steps that the steward decided on for this extract; empty without any.
+
+        A generation that was not offered yet begins with those of the newest that went with steps. What was refused is
+        made as it was refused. `among`: the variables that are permitted now; steps of others are left out.
+        """
         found = self._find(project, table, generation)
-        return found.extra if found and found.state is not ReviewState.REFUSED else {}
+        extra = found.extra if found else self._inherited(project, table, generation)
+        return {name: steps for name, steps in extra.items() if among is None or name in among}
+
+    def waits(self, project: str, table: str, generation: int, fingerprint: str) -> bool:
+        """Say whether the extract of that fingerprint waits for a steward: making it once more would be in vain."""
+        found = self._find(project, table, generation)
+        return found is not None and found.state is ReviewState.WAITING and found.fingerprint == fingerprint
 
     def offer(
         self,
@@ -149,35 +170,41 @@ class Reviews:
         needed: bool,
         fingerprint: str,
         population: Sequence[Path] = (),
+        declared: Schema | None = None,
     ) -> Verdict:
         """Measure what was prepared and say whether it may be published. Asked again with the same, it answers the same.
 
         `schema`: the extract's columns after `steps`, which are all that were done, by variable. `fingerprint` names
         what was prepared: a go-ahead is for that alone. `population`: parts of the whole register in the same form,
-        where there are any, for the risk that does not presume that one knows who is in the extract.
+        where there are any, for the risk that does not presume that one knows who is in the extract. `declared`: the
+        source's schema; without it, nothing but leaving out can come after what counts persons.
         """
         known = self._find(project, table, generation)
         if known and self._is_settled(known, fingerprint, needed=needed):
             return VERDICTS[known.state]
-        if (
-            known and known.state is ReviewState.REFUSED
-        ):  # what was refused was another extract; this one is judged anew
-            known = replace(known, before=None, extra={})
+        refused = known is not None and known.state is ReviewState.REFUSED
+        if known and refused:  # what was refused was another extract; this one is judged anew, by the steward
+            known = replace(known, before=None)
+        extra = known.extra if known else self._inherited(project, table, generation)
         folder = self._folder(project, table, generation)
         self._clear(folder)
         report = self._measured(parts, schema, folder, population)
-        held = needed or (self._policy.hold and not all(one.within for one in findings(report, self._policy)))
-        document = self._document(report)
+        held = needed or refused or (self._policy.hold and not all(one.within for one in findings(report, self._policy)))
+        document = self._document(report) | {"decided": extra_documents(extra)}
         if held:
             done = {name: tuple(some) for name, some in steps.items()}
-            document["suggestions"] = self._measurer.suggestions(folder, schema, self._policy, done)
+            document["suggestions"] = self._measurer.suggestions(folder, schema, self._policy, done, declared)
         else:
             self._clear(folder)
         state = ReviewState.WAITING if held else ReviewState.NOTED
         review = Review(
             project, table, generation, dataset, holder, fingerprint, state, document,
-            known.before if known else None, known.extra if known else {},
-            tuple(_shown(column, steps.get(column.name, ())) for column in (*quasi(schema), *sensitive(schema))), self._clock.now(),
+            known.before if known else None, extra,
+            tuple(
+                shown(column, steps.get(column.name, ()), declared.find(column.name) if declared else None)
+                for column in (*quasi(schema), *sensitive(schema))
+            ),
+            self._clock.now(),
         )  # fmt: skip
         self._keep(review, known)
         return VERDICTS[state]
@@ -209,22 +236,23 @@ class Reviews:
         return {"extra": extra_documents(chosen), "report": self._document(report)}
 
     def apply(self, steward: Steward, project: str, table: str, fingerprint: str, extra: Mapping[str, Any]) -> None:
-        """Have the extract made anew with `extra` steps; it comes back for a go-ahead. Raises as `preview`."""
+        """Have the extract made anew with `extra` steps; it comes back for a go-ahead. Raises as `preview`.
+
+        While it is made anew, they come instead of those that were decided on last; none at all takes them back.
+        """
         review = self._of(steward.holder, project, table)
         chosen = self._fitting(review, extra)
-        if not chosen:
+        if not chosen and review.state is not ReviewState.CHANGING:
             raise Invalid((Problem(_("Velg minst ett trinn."), "step"),))
-        names = {
-            **review.extra,
-            **{name: combined(review.extra.get(name, ()), steps) for name, steps in chosen.items()},
-        }
-        before = review.before or {k: v for k, v in review.report.items() if k != "suggestions"}
+        so_far = review.measured
+        names = {**so_far, **{name: combined(so_far.get(name, ()), steps) for name, steps in chosen.items()}}
+        before = review.before or {k: v for k, v in review.report.items() if k not in {"suggestions", "decided"}}
         self._decide(
             review,
             fingerprint,
             ReviewAction.APPLY,
             steward.person,
-            replace(review, extra=names, before=before),
+            replace(review, extra=names, before=before if chosen or so_far else None),
             steps=len(chosen),
         )
 
@@ -238,7 +266,8 @@ class Reviews:
         review = self._of(steward.holder, project, table)
         if not reason.strip():
             raise Invalid((Problem(_("Skriv en begrunnelse."), "reason"),))
-        self._decide(review, fingerprint, ReviewAction.REFUSE, steward.person, replace(review, reason=reason.strip()))
+        then = replace(review, reason=reason.strip(), extra=review.measured)  # what was seen, not what it was to become
+        self._decide(review, fingerprint, ReviewAction.REFUSE, steward.person, then)
 
     def tidy(self, runs: Callable[[str], bool]) -> int:
         """Remove what is kept for reviews that no longer wait, or whose project is over; return how many folders.
@@ -262,6 +291,11 @@ class Reviews:
         with self._database.reading() as session:
             return self._rows.find(session, project, table, generation)
 
+    def _inherited(self, project: str, table: str, generation: int) -> Extra:
+        with self._database.reading() as session:
+            earlier = self._rows.earlier(session, project, table, generation)
+        return next((review.extra for review in earlier if review.extra), {})
+
     def _of(self, holder: str, project: str, table: str) -> Review:
         with self._database.reading() as session:
             found = [r for r in self._rows.of_holder(session, holder) if (r.project, r.table) == (project, table)]
@@ -275,8 +309,10 @@ class Reviews:
 
     def _is_settled(self, known: Review, fingerprint: str, *, needed: bool) -> bool:
         """Say whether what is offered is what was offered before, with nothing more to be asked of the steward."""
-        if known.fingerprint != fingerprint or known.state is ReviewState.CHANGING:
+        if known.fingerprint != fingerprint:
             return False
+        if known.state is ReviewState.CHANGING:  # made before the steward decided: what is asked for is still to come
+            return known.extra != known.measured
         return known.state is not ReviewState.NOTED or not needed
 
     def _measured(self, parts: Sequence[Path], schema: Schema, folder: Path, population: Sequence[Path]) -> Report:
@@ -358,57 +394,30 @@ class Reviews:
                 ),
                 code="nothing-to-measure",
             )
-        schema = Schema(review.table, tuple(column_shown(shown) for shown in review.columns))
+        schema = Schema(review.table, tuple(column_shown(one) for one in review.columns))
         whole = _beside(folder) if _beside(folder).exists() else None
         return self._measurer.measure(folder, schema, self._policy, review.report["rows"], extra, population=whole)
 
     @staticmethod
     def _fitting(review: Review, documents: Mapping[str, Any]) -> dict[str, tuple[Transform, ...]]:
-        """Return the steps in `documents`. Raises `Invalid` for what does not fit what was gathered."""
+        """Return the steps in `documents`. Raises `Invalid` for what does not fit what was gathered or cannot be made."""
         if not isinstance(documents, Mapping) or len(documents) > MOST_TRIED:
             raise Invalid((Problem(_("Det er for mange verdier her."), "step"),))
-        columns = {shown["name"]: shown for shown in review.columns if shown["role"] in QUASI_ROLES}
+        columns = {one["name"]: one for one in review.columns if one["role"] in QUASI_ROLES}
         chosen = {name: steps for name, steps in extra_from(documents).items() if steps}
         for name, steps in chosen.items():
             if name not in columns:
                 raise Invalid(
                     (Problem(_("Trinn kan bare brukes på de indirekte identifiserende variablene."), "step"),)
                 )
-            done = transforms_from(columns[name]["done"])
-            if not may_follow(done, steps):
-                raise Invalid(
-                    (Problem(_("Trinnet kan ikke komme etter det som alt er gjort med variabelen."), "step"),)
-                )
-            transformed(column_shown(columns[name]), steps)
+            known = columns[name]
+            follow(column_shown(known), done_shown(known), steps, declared_shown(known))
         return chosen
 
 
 def _beside(folder: Path) -> Path:
     """Return where what is known of the whole register is kept."""
     return folder.with_name(f"{folder.name}-population")
-
-
-def _shown(column: Column, done: Sequence[Transform]) -> dict[str, Any]:
-    """Return what is public of a column, as the JSON that is kept with the review."""
-    return {
-        "name": column.name,
-        "title": dict(column.title),
-        "type": column.type,
-        "role": column.role,
-        "low": column.low,
-        "high": column.high,
-        "step": column.step,
-        "unit": column.unit,
-        "categories": list(column.categories) if column.categories is not None else None,
-        "done": as_documents(done),
-    }
-
-
-def column_shown(shown: Mapping[str, Any]) -> Column:
-    """Return the column as it was kept with a review."""
-    known = {name: shown[name] for name in ("name", "title", "type", "role", "low", "high", "step", "unit")}
-    codes = shown["categories"]
-    return Column(**known, categories=None if codes is None else tuple(codes))
 
 
 def _brief(review: Review) -> dict[str, Any]:
@@ -433,7 +442,7 @@ def _whole(review: Review) -> dict[str, Any]:
         "report": dict(review.report),
         "before": dict(review.before) if review.before else None,
         "extra": extra_documents(review.extra),
-        "columns": [dict(shown) for shown in review.columns],
+        "columns": [dict(one) for one in review.columns],
         "decided_by": review.decided_by,
         "reason": review.reason,
     }

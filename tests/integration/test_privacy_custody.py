@@ -129,7 +129,7 @@ def test_an_extract_is_published_once_and_never_replaced(world):
 
 def test_a_new_generation_withdraws_the_earlier_one_and_its_local_copies(world):
     old = world.provision()
-    copy = world.desk.extracts.part(old, 0)
+    (copy,) = world.desk.extracts.paths(old)
     world.desk.optouts.take_in([objection(1)], "registrar")
 
     new = world.provision()
@@ -142,15 +142,17 @@ def test_a_new_generation_withdraws_the_earlier_one_and_its_local_copies(world):
     assert world.actions().count("extract.withdrawn") == 1
     assert [part.name for part in world.desk.extracts.superseded(PROJECT)] == [part.name for part in old.parts]
     assert not copy.exists()
+    with pytest.raises(NotPossible):
+        world.desk.extracts.handed_out(world.permits.permission(PROJECT, PERSON), "labs", old.parts[0].sha256)
 
 
 def test_a_session_gets_the_extracts_own_bytes_and_it_is_written_down(world):
     extract = world.provision()
     permission = world.permits.permission(PROJECT, PERSON)
 
-    handed = world.desk.extracts.handed_out(permission, "labs")
+    path = world.desk.extracts.handed_out(permission, "labs", extract.parts[0].sha256)
 
-    assert pq.read_table(world.desk.extracts.part(handed, 0)).num_rows == extract.rows
+    assert pq.read_table(path).num_rows == extract.rows
     assert world.actions()[-1] == "extract.read"
 
 
@@ -159,7 +161,7 @@ def test_changed_bytes_in_the_store_are_not_used(world):
     world.store.objects[PROJECT, extract.parts[0].name] += b" "
 
     with pytest.raises(Unavailable):
-        world.desk.extracts.part(extract, 0)
+        world.desk.extracts.paths(extract)
     assert not list((world.folder / "cache").glob("*"))
 
 

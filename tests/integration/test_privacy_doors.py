@@ -59,12 +59,12 @@ def an_order(**changes):
 def test_a_session_reads_its_data(door):
     listed = door.get("/lab/datasets/labs/parts").json()["parts"]
 
-    answer = door.get("/lab/datasets/labs/parts/0")
+    answer = door.get(f"/lab/datasets/labs/parts/{listed[0]['sha256']}")
 
     assert answer.status_code == 200
     assert answer.headers["x-hvelv-sha256"] == listed[0]["sha256"]
     assert pq.read_table(io.BytesIO(answer.content)).column_names[0] == "pid"
-    assert door.get(f"/lab/datasets/labs/parts/{len(listed)}").status_code == 409
+    assert door.get(f"/lab/datasets/labs/parts/{'0' * 64}").status_code == 409
 
 
 def test_a_quote_then_a_release_then_the_list(door):

@@ -64,6 +64,8 @@ def undisturbed(desk, folder):
     folder.mkdir()
     wanted = provision.wanted(desk, permit, 1, provision.workplace(folder, PROJECT))
     seen = desk.privacy.optouts.look([Asked(d.dataset, d.holder) for d in permit.datasets], permit.purpose)
+    for entry in permit.datasets:
+        provision.fetched(desk, entry, wanted[0].source.parents[1])
     made = desk.privacy.extraction.prepare(PROJECT, wanted, seen, folder, told=lambda _done, _of: None)
     return {one.permitted.table: [part.sha256 for part in one.parts] for one in made}
 

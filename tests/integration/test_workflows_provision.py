@@ -9,10 +9,12 @@ from unittest.mock import patch
 import pytest
 
 from hvelv.kernel.errors import Refusal, Unavailable
+from hvelv.privacy.domain.permission import Permission, PermittedTable
+from hvelv.privacy.domain.rooms import BUCKET
 from hvelv.privacy.service.jobs import JobState
 from hvelv.requests.domain.permit import PermitState
 from hvelv.workflows import provision, reporting
-from tests.builders_privacy import PROJECT, a_person_number, a_source, a_world, some_rows
+from tests.builders_privacy import PROJECT, VERSION, a_person_number, a_source, a_world, some_rows
 from tests.builders_provision import OTHER, PermitOffice, a_permit
 
 PERSONS = len({row["person_number"] for row in some_rows()})
@@ -68,7 +70,7 @@ def test_who_objects_between_two_tables_is_in_neither_and_the_job_starts_over(de
     real = provision.stored
 
     def stored(desk, *made):
-        if made[3].permitted.table == "more":
+        if made[4].permitted.table == "more":
             objecting(desk, 3)
         return real(desk, *made)
 
@@ -141,3 +143,81 @@ def test_the_heart_goes_on_beating_after_a_write_that_failed(desk, monkeypatch):
     monkeypatch.setattr(desk.jobs, "advanced", advanced)
     with reporting.reporting(desk.jobs, "job-1"):
         assert enough.wait(10)
+
+
+def room_of(desk):
+    """Return what credentials for the room would reach, and what was published in it."""
+    extracts = desk.privacy.extracts.in_use(PROJECT)
+    permission = Permission(PROJECT, "kari", 1, (PermittedTable(extracts[0].dataset, extracts[0].table, VERSION, ()),))
+    place = desk.privacy.extracts.place(permission)
+    reached = desk.objects.names(BUCKET, place)
+    return reached, sorted([*(part.name for e in extracts for part in e.parts), place + "manifest.json"])
+
+
+def test_what_was_stored_with_somebody_who_objected_meanwhile_is_reached_by_nobody(desk, tmp_path):
+    """Found by a hostile reader: the next run stored beside it, and the room's credentials reached both."""
+    real = provision.publish
+
+    def publish(desk, *rest):
+        objecting(desk, 3)
+        return real(desk, *rest)
+
+    with patch.object(provision, "publish", publish), pytest.raises(Unavailable):
+        run(desk, tmp_path)
+    with patch.object(provision, "tidy", lambda *_: None):  # killed before it tidied
+        run(desk, tmp_path)
+    reached, published = room_of(desk)
+    assert reached == published
+    assert len(desk.objects.names(BUCKET)) > len(published)
+
+    with desk.database.transaction() as unit:
+        desk.jobs.queue(unit, "job-2", "provision", PROJECT)
+    provision.provision_project(desk, "job-2", tmp_path / "work")
+
+    assert desk.objects.names(BUCKET) == published
+
+
+def test_two_runs_of_one_project_do_not_work_at_once(desk, tmp_path):
+    with provision.alone(tmp_path / "work", PROJECT), pytest.raises(Unavailable) as refusal:
+        run(desk, tmp_path)
+
+    assert refusal.value.code == "not-alone"
+    assert desk.jobs.job("job-1").attempts == 0
+    assert run(desk, tmp_path).state is JobState.DONE
+
+
+def test_what_is_not_in_the_room_is_not_published_and_made_again_if_it_gets_lost(desk, tmp_path):
+    real = desk.objects.put
+
+    def put(bucket, name, data):
+        for stored in [n for n in desk.objects.names(BUCKET) if n.endswith(".parquet")][:1]:
+            desk.objects.delete(BUCKET, stored)
+        return real(bucket, name, data)
+
+    with patch.object(desk.objects, "put", put), pytest.raises(Unavailable) as refusal:
+        run(desk, tmp_path)
+    assert refusal.value.code == "store-lacks"
+    assert desk.privacy.extracts.all(PROJECT) == []
+    assert run(desk, tmp_path).state is JobState.DONE
+
+    lost = desk.privacy.extracts.in_use(PROJECT)[0].parts[0].name
+    desk.objects.delete(BUCKET, lost)
+    with desk.database.transaction() as unit:
+        desk.jobs.queue(unit, "job-2", "provision", PROJECT)
+    provision.provision_project(desk, "job-2", tmp_path / "work")
+
+    reached, published = room_of(desk)
+    assert reached == published
+    assert {e.generation for e in desk.privacy.extracts.in_use(PROJECT)} == {2}
+
+
+def test_while_a_steward_is_waited_for_no_attempt_counts_and_no_numbers_lie_on_disk(desk, tmp_path):
+    desk.office.permit = a_permit(
+        datasets=[entry.as_dict() | {"go_ahead": True} for entry in desk.office.permit.datasets]
+    )
+
+    for _look in range(6):
+        job = run(desk, tmp_path)
+        assert (job.state, job.attempts) == (JobState.QUEUED, 0)
+        assert not list((tmp_path / "work").rglob("sources/*"))
+    assert desk.privacy.extracts.all(PROJECT) == []

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hvelv.kernel.errors import Invalid
-from hvelv.privacy.domain.rooms import generation_prefix, manifest_name, part_name, prefix
+from hvelv.privacy.domain.rooms import NO_MARK, generation_prefix, manifest_name, part_name, prefix
 
 HASH = "0123456789abcdef" * 4
 TRICKS = [
@@ -36,7 +36,11 @@ def readings(name: str) -> set[str]:
 
 @pytest.mark.attack("S303")
 @given(
-    project=wild, table=wild, version=st.integers(-1, 3), generation=st.integers(0, 10**12), number=st.integers(-1, 10_000)
+    project=wild,
+    table=wild,
+    version=st.integers(-1, 3),
+    generation=st.integers(0, 10**12),
+    number=st.integers(-1, 10_000),
 )
 @settings(max_examples=800, deadline=None)
 def test_a_part_has_one_reading_and_that_is_in_its_own_projects_room(project, table, version, generation, number):
@@ -85,6 +89,6 @@ def test_what_is_no_hash_is_in_no_name(sha256):
 def test_parts_are_in_the_order_of_their_numbers():
     names = [part_name("p-1", 1, 0, "visits", number=number, sha256=HASH) for number in (0, 1, 9, 10, 99, 1000, 9999)]
     assert names == sorted(names)
-    assert names[0] == "p-1/v1/g0/visits/0000-0123456789abcdef.parquet"
+    assert names[0] == f"p-1/v1/g0-{NO_MARK}/visits/0000-0123456789abcdef.parquet"
     with pytest.raises(Invalid):
         part_name("p-1", 1, 0, "visits", number=10_000, sha256=HASH)

@@ -52,8 +52,8 @@ EXPORT = {
 
 
 PARTS = {
-    "/lab/datasets/patients/parts/0": pd.DataFrame({"age": [1, 2], "sex": ["F", "M"]}),
-    "/lab/datasets/patients/parts/1": pd.DataFrame({"age": [3], "sex": ["F"]}),
+    "/lab/datasets/patients/parts/aa": pd.DataFrame({"age": [1, 2], "sex": ["F", "M"]}),
+    "/lab/datasets/patients/parts/bb": pd.DataFrame({"age": [3], "sex": ["F"]}),
 }
 
 
@@ -73,7 +73,7 @@ class Platform:
             PARTS[path].to_parquet(buffer)
             return 200, buffer.getvalue()
         found = {
-            "/lab/project": PROJECT, "/lab/datasets/patients/parts": {"parts": [{}, {}]}, "/lab/quotes": QUOTE, "/lab/exports/x-1": EXPORT | {"state": "released", "findings": []},
+            "/lab/project": PROJECT, "/lab/datasets/patients/parts": {"parts": [{"sha256": "aa"}, {"sha256": "bb"}]}, "/lab/quotes": QUOTE, "/lab/exports/x-1": EXPORT | {"state": "released", "findings": []},
             "/lab/releases": RELEASE if method == "POST" else [{"id": "r-1"}], "/lab/releases/r-1": RELEASE,
             "/lab/exports": EXPORT if method == "POST" else [EXPORT],
         }.get(path)  # fmt: skip
@@ -149,7 +149,7 @@ def test_a_table_is_fetched_once_and_every_reader_gets_a_copy(platform):
     first = project.read("patients")
     first.loc[0, "age"] = 99
     assert project.read("patients")["age"].tolist() == [1, 2, 3]
-    assert [path for _method, path, _body in here.asked].count("/lab/datasets/patients/parts/1") == 1
+    assert [path for _method, path, _body in here.asked].count("/lab/datasets/patients/parts/bb") == 1
 
 
 def test_a_table_that_is_not_there_is_refused_with_the_names_that_are(platform):

@@ -12,8 +12,7 @@ from hvelv.privacy.adapters.store_reviews import SqlReviews
 from hvelv.privacy.adapters.transforms import expression, suppressing
 from hvelv.privacy.domain.risk import Policy
 from hvelv.privacy.domain.schema import Column, Schema
-from hvelv.privacy.domain.steps import SuppressRare
-from hvelv.privacy.domain.transforms import transformed
+from hvelv.privacy.domain.steps import SuppressRare, combined
 from hvelv.privacy.service.reviews import Reviews, Surroundings
 
 LABS = Schema(
@@ -32,6 +31,7 @@ LABS = Schema(
         ),
     ),
 )  # fmt: skip
+TYPES = {"pid": pl.UInt64, "age": pl.Int64, "sex": pl.Int64, "place": pl.String, "day": pl.Date, "value": pl.Float64}
 HOLDER, GENERATION = "lab", 1
 
 
@@ -53,13 +53,24 @@ def lab_rows(persons=3000, seed=7):
     return rows
 
 
+def all_steps(schema, extra):
+    """Return the steps of each column: the declared ones, then `extra`."""
+    return {c.name: combined(c.transforms, extra.get(c.name, ())) for c in schema.columns}
+
+
 def prepared(folder, rows, schema, steps):
-    """Write the rows as the parts of an extract after `steps`; return parts and the schema they have then."""
-    frame = pl.DataFrame(rows, schema_overrides={"pid": pl.UInt64}).sort("pid", maintain_order=True)
-    made = {c.name: t for c in schema.columns if (t := transformed(c, steps.get(c.name, ()))) is not None}
-    frame = frame.select("pid", *(expression(schema.find(n), steps.get(n, ()), b"k" * 32) for n in made))
-    for name, done in steps.items():
-        if name in made and isinstance(done[-1], SuppressRare):
+    """Write the rows as the parts of an extract after `steps`; return parts and the schema they have then.
+
+    Raises `Invalid`, as the extraction does, for steps that the columns cannot be extracted with.
+    """
+    steps = {c.name: steps.get(c.name, ()) for c in schema.columns}
+    frame = pl.DataFrame(rows, schema=None if rows else TYPES, schema_overrides={"pid": pl.UInt64}).sort(
+        "pid", maintain_order=True
+    )
+    made = {c.name: c for c in schema.extracted(steps, steps).columns}
+    frame = frame.select("pid", *(expression(schema.find(n), all_steps(schema, steps)[n], b"k" * 32) for n in made))
+    for name, done in all_steps(schema, steps).items():
+        if name in made and done and isinstance(done[-1], SuppressRare):
             counts = frame.select("pid", name).unique().group_by(name).len().filter(pl.col("len") < done[-1].persons)
             frame = frame.with_columns(suppressing(made[name], done[-1], counts[name].drop_nulls().to_list()))
     folder.mkdir(parents=True, exist_ok=True)
@@ -70,12 +81,13 @@ def prepared(folder, rows, schema, steps):
 class Custodian:
     """A database, reviews, and what makes extracts: an answer of the steward has the extract offered again."""
 
-    def __init__(self, folder, clock, *, project, dataset, url="", policy=None, rows=None, needed=True):
+    def __init__(self, folder, clock, *, project, dataset, url="", policy=None, rows=None, needed=True, schema=LABS):
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.project, self.dataset, self.needed = folder, project, dataset, needed
         self.database = custodian(url or f"sqlite:///{folder / 'custodian.sqlite'}", clock=clock)
         self.database.create_all()
         self.rows = lab_rows() if rows is None else rows
+        self.schema, self.generation = schema, GENERATION
         self.resumed, self.members, self.verdicts = [], {"ola", "per"}, []
         around = Surroundings(self.resume, lambda _project, person: person in self.members, folder / "kept")
         self.reviews = Reviews(
@@ -91,12 +103,15 @@ class Custodian:
 
     def offer(self, *, fingerprint="", table="lab_values", **more):
         """Prepare the extract with the steps that are decided on, and offer it."""
-        steps = dict(self.reviews.steps(self.project, table, GENERATION))
-        parts, schema = prepared(self.folder / f"parts-{len(self.verdicts)}", self.rows, LABS, steps)
-        asked = {"dataset": self.dataset, "holder": HOLDER, "needed": self.needed, "steps": steps} | more
+        steps = dict(self.reviews.steps(self.project, table, self.generation))
+        parts, schema = prepared(self.folder / f"parts-{len(self.verdicts)}", self.rows, self.schema, steps)
+        asked = {"dataset": self.dataset, "holder": HOLDER, "needed": self.needed, "declared": self.schema} | more
+        asked = {"steps": all_steps(self.schema, steps)} | asked
         mark = fingerprint or f"f{sorted((n, [s.kind for s in done]) for n, done in steps.items())}"
         self.verdicts.append(
-            self.reviews.offer(self.project, table, GENERATION, schema=schema, parts=parts, fingerprint=mark, **asked)
+            self.reviews.offer(
+                self.project, table, self.generation, schema=schema, parts=parts, fingerprint=mark, **asked
+            )
         )
         return self.verdicts[-1]
 

@@ -162,9 +162,11 @@ class PolarsMeasurer:
                 one.compare(some)
         return owned if found.classes <= IN_MEMORY else ()
 
-    def suggestions(self, folder: Path, schema: Schema, policy: Policy, done: Extra) -> list[dict[str, Any]]:
+    def suggestions(
+        self, folder: Path, schema: Schema, policy: Policy, done: Extra, declared: Schema | None = None
+    ) -> list[dict[str, Any]]:
         """Try steps and return those that help most."""
-        return Trials(folder, schema, policy, done).suggestions()
+        return Trials(folder, schema, policy, done, declared).suggestions()
 
 
 @dataclass(frozen=True)

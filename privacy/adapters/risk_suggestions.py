@@ -27,18 +27,26 @@ Tried = tuple[str, Transform, Outline]
 class Trials:
     """Steps tried on what was gathered."""
 
-    def __init__(self, folder: Path, schema: Schema, policy: Policy, done: Extra) -> None:
+    def __init__(self, folder: Path, schema: Schema, policy: Policy, done: Extra, declared: Schema | None) -> None:
         self._folder, self._schema, self._policy = folder, schema, policy
-        self._steps = {column.name: candidates(column, done.get(column.name, ()), policy) for column in quasi(schema)}
+        self._steps = {
+            column.name: candidates(
+                column, done.get(column.name, ()), policy, declared.find(column.name) if declared else None
+            )
+            for column in quasi(schema)
+        }
 
     def outline(self, extra: Extra) -> Outline:
         """Return how it would be with `extra` steps."""
         return outlined(Table(self._folder, self._schema, extra, most_rows=TRIED_ROWS), self._policy)
 
     def suggestions(self) -> list[dict[str, Any]]:
-        """Return steps that help together, where no single one is enough, and the single ones that help most."""
+        """Return steps that help together, where no single one is enough, and the single ones that help most.
+
+        Nothing where nobody is in the extract.
+        """
         now = self.outline({})
-        if is_within(now, self._policy):
+        if now.k == 0 or is_within(now, self._policy):
             return []
         tried = self._tried({}, now)
         together = self._together(now, tried)

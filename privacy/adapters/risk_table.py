@@ -163,7 +163,7 @@ class Table:
 
     def _suppression(self, column: Column, steps: Sequence[Any]) -> pl.Expr | None:
         """Return the last step where it counts persons, over all files."""
-        if not steps or not isinstance(steps[-1], SuppressRare):
+        if not self.files or not steps or not isinstance(steps[-1], SuppressRare):
             return None
         counts = pl.concat(self._read(path, column.name).unique().group_by(column.name).len() for path in self.files)
         held = counts.group_by(column.name).agg(pl.col("len").sum())

@@ -10,7 +10,7 @@ from hvelv.kernel.canonical import canonical
 from hvelv.kernel.database import CustodianRow
 from hvelv.privacy.adapters.ledger import changed, insert_new
 from hvelv.privacy.adapters.store import moment_from, moment_text
-from hvelv.privacy.domain.reviewing import Review, ReviewState, extra_documents, extra_from
+from hvelv.privacy.domain.reviewing import WENT, Review, ReviewState, extra_documents, extra_from
 
 STATES = ", ".join(f"'{state.value}'" for state in ReviewState)
 
@@ -49,6 +49,17 @@ class SqlReviews:
         )
         row = session.scalars(select(ReviewRow).where(*where)).first()
         return _review(row) if row else None
+
+    def earlier(self, session: Session, project: str, table: str, generation: int) -> list[Review]:
+        """Return the reviews of the table's generations before this one that went, newest first."""
+        where = (
+            col(ReviewRow.project) == project,
+            col(ReviewRow.table_name) == table,
+            col(ReviewRow.generation) < generation,
+            col(ReviewRow.state).in_([state.value for state in WENT]),
+        )
+        order = col(ReviewRow.generation).desc()
+        return [_review(row) for row in session.scalars(select(ReviewRow).where(*where).order_by(order))]
 
     def of_holder(self, session: Session, holder: str) -> list[Review]:
         """Return the holder's reviews, newest first."""

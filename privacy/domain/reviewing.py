@@ -44,6 +44,10 @@ LIFECYCLE: Mapping[ReviewState, Mapping[ReviewAction, ReviewState]] = {
         ReviewAction.APPLY: ReviewState.CHANGING,
         ReviewAction.REFUSE: ReviewState.REFUSED,
     },
+    ReviewState.CHANGING: {  # other steps, or none, instead of those that were decided on last
+        ReviewAction.APPLY: ReviewState.CHANGING,
+        ReviewAction.REFUSE: ReviewState.REFUSED,
+    },
 }
 VERDICTS: Mapping[ReviewState, Verdict] = {
     ReviewState.NOTED: Verdict.GO,
@@ -52,6 +56,7 @@ VERDICTS: Mapping[ReviewState, Verdict] = {
     ReviewState.CHANGING: Verdict.WAITING,
     ReviewState.REFUSED: Verdict.REFUSED,
 }
+WENT = tuple(state for state, verdict in VERDICTS.items() if verdict is Verdict.GO)
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,8 @@ class Review:
     """One table of one generation of a project's extracts, as it was measured and judged.
 
     `fingerprint` names the bytes that were measured; `extra`: the steps that the steward decided on, by variable;
-    `before`: the first report, where steps were decided on since. Reports hold counts and shares only.
+    `before`: the first report, where steps were decided on since. Reports hold counts and shares only, and which of the
+    steward's steps they were measured with.
     """
 
     project: str
@@ -76,6 +82,11 @@ class Review:
     at: datetime
     decided_by: str = ""
     reason: str = ""
+
+    @property
+    def measured(self) -> Extra:
+        """Return the steward's steps that the extract was made with when it was measured."""
+        return extra_from(self.report.get("decided", {}))
 
     def moved(self, action: ReviewAction) -> ReviewState:
         """Return the state that `action` leads to. Raises `NotPossible`."""

@@ -11,20 +11,18 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hvelv.kernel.errors import _
+from hvelv.privacy.domain.following import can_follow
 from hvelv.privacy.domain.schema import NUMERIC, Column, Schema
 from hvelv.privacy.domain.steps import (
     Bands,
     Drop,
-    Keep,
     Round,
-    ShiftDate,
     SuppressRare,
     ToMonth,
     ToYear,
     Transform,
     Truncate,
 )
-from hvelv.privacy.domain.transforms import ONCE, fits
 
 QUASI_ROLES = frozenset({"quasi_identifier", "date"})  # a date in the data is a thing that neighbours know
 LIMITS = (3, 5, 10)  # classes of fewer persons than this are counted
@@ -207,25 +205,19 @@ def is_ordered(column: Column) -> bool:
     return column.type == "date" or (column.type in NUMERIC and column.categories is None)
 
 
-def may_follow(done: Sequence[Transform], steps: Sequence[Transform]) -> bool:
-    """Say whether a go-ahead's `steps` can come after those that are `done`, and be tried on what they made.
-
-    A date cannot be shifted there: the secret shift is not at hand. What counts persons stands last, once and for all.
-    """
-    kinds, more = {type(step) for step in done}, {type(step) for step in steps}
-    if more & {ShiftDate, Keep} or more & ONCE & kinds:
-        return False
-    return SuppressRare not in kinds or not more & {SuppressRare, Drop}
-
-
 WIDTHS = (5, 10, 20)
 LENGTHS = (4, 3, 2, 1)
 OTHER = "andre"
 
 
-def candidates(column: Column, done: Sequence[Transform], policy: Policy) -> tuple[Transform, ...]:
-    """Return the steps worth trying on a quasi-identifier, mildest first. `done`: its steps so far."""
-    return tuple(step for step in _steps(column, policy) if may_follow(done, [step]) and fits(column, [step]))
+def candidates(
+    column: Column, done: Sequence[Transform], policy: Policy, declared: Column | None = None
+) -> tuple[Transform, ...]:
+    """Return the steps worth trying on a quasi-identifier, mildest first, of those that it can be extracted with.
+
+    `done`: its steps so far; `declared`: the source's column, where it is known.
+    """
+    return tuple(step for step in _steps(column, policy) if can_follow(column, done, [step], declared))
 
 
 def _steps(column: Column, policy: Policy) -> Iterator[Transform]:

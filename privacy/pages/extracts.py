@@ -11,10 +11,11 @@ from starlette.concurrency import run_in_threadpool
 from hvelv.kernel.errors import Denied, Invalid, Problem, Unavailable, _
 from hvelv.kernel.people import Person
 from hvelv.kernel.web import PageShell, Shell, SignedIn
+from hvelv.privacy.domain.following import column_shown, declared_shown, done_shown
 from hvelv.privacy.domain.reviewing import ReviewState
 from hvelv.privacy.domain.risk import MEASURES, MOST_TOGETHER, QUASI_ROLES, Policy, candidates
-from hvelv.privacy.domain.steps import as_documents, transforms_from
-from hvelv.privacy.service.reviews import Steward, column_shown
+from hvelv.privacy.domain.steps import as_documents
+from hvelv.privacy.service.reviews import Steward
 
 router = APIRouter()
 MOST_TRIPLES = 6
@@ -167,9 +168,9 @@ def _choices(review: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the steps that can be tried on each variable: each with its JSON form."""
     policy = Policy(**review["report"]["policy"])
     found = []
-    for shown in review["columns"]:
+    for shown in review["columns"] if review["report"]["persons"] else ():
         if shown["role"] in QUASI_ROLES:
-            steps = candidates(column_shown(shown), transforms_from(shown["done"]), policy)
+            steps = candidates(column_shown(shown), done_shown(shown), policy, declared_shown(shown))
             options = [{"step": one, "json": _json([one])} for one in as_documents(steps)]
             found.append({"name": shown["name"], "title": shown["title"], "options": options})
     return found
@@ -241,11 +242,14 @@ def apply(
 ) -> Response:
     """Have the extract made anew with the steps that were tried."""
     door.one(who, project_id, table)  # what is not theirs is not there, whatever they send
-    door.apply(who, project_id, table, fingerprint, _extra({"extra": extra}))
+    chosen = _extra({"extra": extra})
+    door.apply(who, project_id, table, fingerprint, chosen)
     return shell.back(
         request,
         f"/extracts/{project_id}/{table}",
-        _("Uttrekket lages på nytt med trinnene. Det kommer tilbake hit når risikoen er målt."),
+        _("Uttrekket lages på nytt med trinnene. Det kommer tilbake hit når risikoen er målt.")
+        if chosen
+        else _("Trinnene er tatt tilbake. Uttrekket kommer tilbake hit når risikoen er målt."),
     )
 
 

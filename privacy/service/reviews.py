@@ -189,7 +189,9 @@ class Reviews:
         folder = self._folder(project, table, generation)
         self._clear(folder)
         report = self._measured(parts, schema, folder, population)
-        held = needed or refused or (self._policy.hold and not all(one.within for one in findings(report, self._policy)))
+        held = (
+            needed or refused or (self._policy.hold and not all(one.within for one in findings(report, self._policy)))
+        )
         document = self._document(report) | {"decided": extra_documents(extra)}
         if held:
             done = {name: tuple(some) for name, some in steps.items()}

@@ -59,13 +59,15 @@ def reidentifying(  # noqa: PLR0917 - what the desk is made of
     *,
     folder: Path,
 ) -> Reidentification:
-    """Return the service, working."""
+    """Return the service, working. What a search left that was killed is removed."""
+    finder = StoreFinder(objects, folder, privacy.optouts.look)
+    finder.tidy()
     return Reidentification(
         database,
         SqlCases(),
         facts=Facts(office, index, clock),
         keys=privacy.keys,
-        finder=StoreFinder(objects, folder, privacy.optouts.look),
+        finder=finder,
         clock=clock,
         ids=ids,
     )

@@ -2,10 +2,18 @@
 
 The first 8 bytes of a block do not lead back by themselves, so there is no shorter way, and none for anyone without the
 project's key. Numbers that have changed are followed as in an extraction: the answer is the number as it is now.
+
+Meanwhile the source lies on the custodian's disk. What a killed search left there is removed at the next start, and
+before the next search; a lock beside the folder tells what is left from what is in use.
 """
 
+import fcntl
+import logging
+import os
+import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +30,7 @@ from hvelv.privacy.service.optouts import Asked, Objections
 from hvelv.privacy.service.reidentification import Source
 
 BATCH = 1 << 16
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,14 +44,39 @@ class StoreFinder:
     def find(self, source: Source, pseudonyms: Sequence[int], keys: ProjectKeys, dataset: str) -> Mapping[int, str]:
         """Return the person's number for each pseudonym that is found."""
         seen = self.look([Asked(dataset, source.holder)], "")
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.TemporaryDirectory(dir=self.folder) as room:
-            path = Path(room) / "source.parquet"
-            self.objects.get_file(source.bucket, source.object_name, path)
-            try:
+        try:
+            with self._alone(fcntl.LOCK_EX), tempfile.TemporaryDirectory(dir=self.folder) as room:
+                path = Path(room) / "source.parquet"
+                self.objects.get_file(source.bucket, source.object_name, path)
                 return found_in(path, source.column, pseudonyms, keys.persons, seen)
-            except (pa.ArrowException, OSError, KeyError):
-                raise Unavailable(_("Kilden kan ikke leses. Ingenting er gjort."), code="source") from None
+        except (pa.ArrowException, OSError, KeyError):
+            raise Unavailable(_("Kilden kan ikke leses. Ingenting er gjort."), code="source") from None
+
+    def tidy(self) -> None:
+        """Remove what a killed search left, unless one is going on. For the start of a process."""
+        if not self.folder.is_dir():
+            return
+        try:
+            with self._alone(fcntl.LOCK_EX | fcntl.LOCK_NB):
+                pass
+        except BlockingIOError:
+            return
+        except OSError:
+            log.warning("what a search for people left could not be removed")
+
+    @contextmanager
+    def _alone(self, how: int) -> Iterator[None]:
+        """Hold the lock, with the folder there and empty. One search at a time. Raises `OSError`."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = self.folder.with_name(f"{self.folder.name}.lock")
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(descriptor, how)
+            for left in self.folder.iterdir():
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+            yield
+        finally:
+            os.close(descriptor)
 
 
 def found_in(path: Path, column: str, pseudonyms: Sequence[int], key: bytes, seen: Objections) -> dict[int, str]:

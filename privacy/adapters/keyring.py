@@ -2,16 +2,15 @@
 
 Destroying a wrapping key rewrites the keyring and its copies without it. A running process sees what another one
 changed: it looks at the files' inode and time before each use. What was destroyed stays named in the keyring, so that
-it is never made again under the same name.
+it is never made again under the same name. A missing keyring is begun anew only where nothing was ever wrapped, and no
+copy is overwritten that knows more than the keyring (hvelv.privacy.adapters.keyring_copies).
 """
 
-import base64
-import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -19,37 +18,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from hvelv.kernel.clock import Clock
 from hvelv.kernel.errors import NotPossible, Unavailable, _
-from hvelv.privacy.adapters import durable
+from hvelv.privacy.adapters import durable, keyring_copies
 from hvelv.privacy.adapters.kek import DIRECT_BYTES, NONCE_BYTES, LocalKek, new_kek, wrong_key
+from hvelv.privacy.adapters.keyring_file import Keyring, sealer
 from hvelv.privacy.service.custody import Place
 from hvelv.privacy.service.keys import KEY_BYTES
 
 FILE, KEK, NEXT = "keyring", "kek", "kek.next"
-SEAL = b"HVKR1\n"
 MARK = b"HVW2"
-PRINT_BYTES = 8
-
-
-@dataclass(frozen=True)
-class Keyring:
-    """What the file holds: each group's wrapping key and when it was made, and when those that are gone went."""
-
-    serial: int = 0
-    keys: Mapping[str, tuple[bytes, str]] = field(default_factory=dict, repr=False)
-    destroyed: Mapping[str, str] = field(default_factory=dict)
-
-    def sealed(self, kek: LocalKek) -> bytes:
-        """Return the file's bytes."""
-        keys = {name: [base64.b64encode(key).decode(), made] for name, (key, made) in sorted(self.keys.items())}
-        body = {"serial": self.serial, "keys": keys, "destroyed": dict(sorted(self.destroyed.items()))}
-        return SEAL + kek.fingerprint + kek.wrap(json.dumps(body).encode(), _seal_context(kek.fingerprint))
-
-    @classmethod
-    def opened(cls, data: bytes, kek: LocalKek) -> "Keyring":
-        """Read the file's bytes. Raises `NotPossible` for another key or changed bytes."""
-        body = json.loads(kek.unwrap(data[len(SEAL) + PRINT_BYTES :], _seal_context(kek.fingerprint)))
-        keys = {name: (base64.b64decode(key), made) for name, (key, made) in body["keys"].items()}
-        return cls(body["serial"], keys, body["destroyed"])
 
 
 @dataclass(frozen=True)
@@ -68,9 +44,19 @@ class LocalKeyring:
     kind = "keyring"
 
     def __init__(
-        self, folder: Path, clock: Clock, copies: Sequence[Path] = (), *, reached: durable.Reached = durable.nothing
+        self,
+        folder: Path,
+        clock: Clock,
+        copies: Sequence[Path] = (),
+        *,
+        in_need: Callable[[], bool] = lambda: False,
+        reached: durable.Reached = durable.nothing,
     ) -> None:
-        """Take the folder with the secret `kek`. Raises `ValueError` for one of another form, `FileNotFoundError`."""
+        """Take the folder with the secret `kek`. `in_need` says whether anything is kept that only a keyring opens.
+
+        Raises `ValueError` for a secret of another form, `FileNotFoundError`.
+        """
+        self._in_need = in_need
         self._folder, self._clock, self._copies, self._reached = folder, clock, tuple(copies), reached
         LocalKek.load(folder / KEK)
         self._last: _Read | None = None
@@ -130,7 +116,7 @@ class LocalKeyring:
             if not (self._folder / NEXT).exists():
                 return  # another process has finished it
             newer = LocalKek.load(self._folder / NEXT)
-            self._keep(replace(read.ring, serial=read.ring.serial + 1), newer)
+            self._keep(read.ring.after(read.kek), newer)
             self._copied("")
             self._reached("copied")
             durable.rename(self._folder / NEXT, self._folder / KEK, self._step("kek"))
@@ -174,10 +160,10 @@ class LocalKeyring:
         keks = (LocalKek.load(self._folder / KEK), *([LocalKek.load(newer)] if newer.exists() else []))
         marks = self._marks()
         if not (self._folder / FILE).exists():
+            self._refuse_if_lost(keks)
             return _Read(marks, Keyring(), keks, keks[0])
         data = (self._folder / FILE).read_bytes()
-        fingerprint = data[len(SEAL) : len(SEAL) + PRINT_BYTES]
-        kek = next((kek for kek in keks if data.startswith(SEAL) and kek.fingerprint == fingerprint), None)
+        kek = sealer(data, keks)
         if kek is None:
             raise NotPossible(
                 _("Nøkkelringen er forseglet med en annen hovednøkkel enn den som ligger her."),
@@ -185,6 +171,15 @@ class LocalKeyring:
                 code="other-kek",
             )
         return _Read(marks, Keyring.opened(data, kek), keks, kek)
+
+    def _refuse_if_lost(self, keks: Sequence[LocalKek]) -> None:
+        if refusal := keyring_copies.lost(self._copy_files(), keks):
+            raise refusal
+        if self._in_need():
+            raise keyring_copies.lost_without_copy()
+
+    def _copy_files(self) -> list[Path]:
+        return [folder / FILE for folder in self._copies]
 
     def _marks(self) -> tuple[object, ...]:
         return tuple(_mark(self._folder / name) for name in (FILE, KEK, NEXT))
@@ -197,6 +192,7 @@ class LocalKeyring:
                 for name in (FILE, KEK, NEXT):
                     durable.sweep(self._folder / name)
                 read = self._load()
+                keyring_copies.check(self._copy_files(), read.ring, read.keks)
                 if read.kek is not read.keks[0]:  # killed between the keyring's new seal and the new key's place
                     durable.rename(self._folder / NEXT, self._folder / KEK)
                     read = self._load()
@@ -212,21 +208,14 @@ class LocalKeyring:
 
     def _copied(self, done: str) -> Sequence[Place]:
         """Bring the copies to what the keyring is; say which were reached."""
-        data = (self._folder / FILE).read_bytes()
-        return [Place("copy", str(folder / FILE), done, reached=_put(folder / FILE, data)) for folder in self._copies]
+        data, read = (self._folder / FILE).read_bytes(), self._load()
+        return [
+            Place("copy", str(path), done, reached=keyring_copies.put(path, data, read.ring, read.keks))
+            for path in self._copy_files()
+        ]
 
     def _step(self, name: str) -> durable.Reached:
         return lambda step: self._reached(f"{name} {step}")
-
-
-def _put(path: Path, data: bytes) -> bool:
-    try:
-        durable.sweep(path)
-        if not path.exists() or path.read_bytes() != data:
-            durable.replace(path, data)
-    except OSError:
-        return False
-    return True
 
 
 def _mark(path: Path) -> object:
@@ -248,10 +237,6 @@ def _first(keks: Sequence[LocalKek], wrapped: bytes, context: str) -> bytes:
 
 def _gone() -> NotPossible:
     return NotPossible(_("Nøkkelen finnes ikke eller er slettet."), code="no-key")
-
-
-def _seal_context(fingerprint: bytes) -> str:
-    return f"hvelv keyring {fingerprint.hex()}"
 
 
 def _bound(group: str, context: str) -> bytes:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hvelv.kernel.clock import SetClock
+from hvelv.kernel.database import custodian as custodian_database
 from hvelv.kernel.errors import Denied, NotPossible, Refusal, Unavailable
 from hvelv.kernel.settings import Settings
 from hvelv.privacy.adapters.custodians import key_custodian
@@ -169,8 +170,10 @@ def test_the_settings_choose_and_show_no_token():
     (folder / "vault_token").write_text(TOKEN)
     there = Settings(data_dir=home, vault_address="https://127.0.0.1:1")
 
-    assert isinstance(key_custodian(Settings(data_dir=home), SetClock()), LocalKeyring)
-    assert isinstance(key_custodian(there, SetClock()), Transit)
+    database = custodian_database("sqlite://")
+
+    assert isinstance(key_custodian(Settings(data_dir=home), SetClock(), database), LocalKeyring)
+    assert isinstance(key_custodian(there, SetClock(), database), Transit)
     assert TOKEN not in f"{there!r} {there.model_dump()}"
     shutil.rmtree(home)
 

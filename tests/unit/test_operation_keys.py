@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from hvelv.kernel.clock import SystemClock
 from hvelv.kernel.database import custodian, registry
+from hvelv.kernel.errors import Unavailable
 from hvelv.kernel.settings import Settings
 from hvelv.operation.cli import app
 from hvelv.operation.secrets import ensure_secrets
@@ -39,7 +40,7 @@ def keys(home, monkeypatch):
     registry(settings.registry_url).create_all()
     database = custodian(settings.custodian_url)
     database.create_all()
-    made = Keys(database, SqlKeys(), key_custodian(settings, SystemClock()), SystemClock())
+    made = Keys(database, SqlKeys(), key_custodian(settings, SystemClock(), database), SystemClock())
     with database.transaction() as unit:
         made.ensure_project(unit, "p-one", "office")
     yield made
@@ -86,6 +87,21 @@ def test_a_certificate_is_printed_and_verified_and_says_which_copy_was_not_reach
     assert run("finish") == "1 certificates made\n"
     assert "certificate 2: ok" in run("certificate", "p-one", "--verify")
     assert "destroyed" in run("list")
+
+
+def test_a_lost_keyring_is_refused_while_the_database_has_keys_and_comes_back_by_copying_the_file(keys, home):
+    file, before = home / "d/custodian/secrets/keyring", keys.project("p-one")
+    shutil.copy2(file, home / "kept")
+    file.unlink()
+
+    assert CliRunner().invoke(app, ["keys", "rotate"]).exit_code != 0
+    with pytest.raises(Unavailable), keys._database.transaction() as unit:
+        keys.ensure_project(unit, "p-two", "office")
+    assert not file.exists()
+
+    shutil.copy2(home / "kept", file)
+    assert keys.project("p-one") == before
+    run("rotate")
 
 
 def test_there_is_no_certificate_of_what_lives(keys):

@@ -192,3 +192,158 @@ def test_the_file_says_nobodys_name_and_no_key(tmp_path):
     assert b"p-one" not in data
     assert base64.b64encode(KEY) not in data
     assert KEK not in repr(vars(keyring))
+
+
+def with_copies(folder, *names):
+    """Return folders for copies, made."""
+    for name in names:
+        (folder / name).mkdir()
+    return tuple(folder / name for name in names)
+
+
+def changes_of(keyring):
+    """Return everything that writes."""
+    return (
+        lambda: keyring.wrap("project:p-new", KEY, "x"),
+        lambda: keyring.destroy("project:p-new"),
+        keyring.begin_rotation,
+        keyring.finish_rotation,
+    )
+
+
+def refused(work, code):
+    with pytest.raises(Unavailable) as refusal:
+        work()
+    assert refusal.value.code == code
+    assert refusal.value.remedy
+    return refusal.value
+
+
+def test_a_lost_keyring_is_not_begun_anew_over_its_copies_and_comes_back_from_the_newest(tmp_path):
+    older, newer = with_copies(tmp_path, "older", "newer")
+    keyring = a_keyring(tmp_path, (older, newer))
+    keyring.wrap("project:p-one", KEY, "x")
+    before = (older / "keyring").read_bytes()
+    wrapped = keyring.wrap("project:p-two", KEY, "x")
+    (older / "keyring").write_bytes(before)
+    held = (newer / "keyring").read_bytes()
+    file = tmp_path / "secrets" / "keyring"
+    file.unlink()
+
+    for again in (keyring, a_keyring(tmp_path, (older, newer))):
+        for work in (*changes_of(again), again.living):
+            assert refused(work, "keyring-lost").params == {"copy": str(newer / "keyring")}
+    assert not file.exists()
+    assert ((older / "keyring").read_bytes(), (newer / "keyring").read_bytes()) == (before, held)
+
+    file.write_bytes(held)
+    assert keyring.unwrap("project:p-two", wrapped, "x") == KEY
+    keyring.wrap("project:p-three", KEY, "x")
+    assert (older / "keyring").read_bytes() == (newer / "keyring").read_bytes() == file.read_bytes()
+
+
+def test_a_lost_keyring_is_not_begun_anew_while_a_damaged_copy_is_there(tmp_path):
+    (copy,) = with_copies(tmp_path, "copy")
+    (copy / "keyring").write_bytes(b"damaged")
+
+    refused(lambda: a_keyring(tmp_path, (copy,)).wrap("project:p-one", KEY, "x"), "keyring-lost")
+    assert (copy / "keyring").read_bytes() == b"damaged"
+
+
+def test_a_lost_keyring_without_copies_is_not_begun_anew_while_something_is_wrapped(tmp_path):
+    in_need = [False]
+    keyring = a_keyring(tmp_path, (tmp_path / "away",), in_need=lambda: in_need[0])
+    keyring.wrap("project:p-one", KEY, "x")
+    in_need[0] = True
+    keyring.wrap("project:p-two", KEY, "x")
+    (tmp_path / "secrets" / "keyring").unlink()
+
+    for work in changes_of(keyring):
+        refused(work, "keyring-lost")
+    assert not left_over(tmp_path / "secrets")
+
+
+def test_an_older_keyring_does_not_replace_its_newer_copies(tmp_path):
+    (copy,) = with_copies(tmp_path, "copy")
+    keyring, file = a_keyring(tmp_path, (copy,)), tmp_path / "secrets" / "keyring"
+    keyring.wrap("project:p-one", KEY, "x")
+    older = file.read_bytes()
+    wrapped = keyring.wrap("project:p-two", KEY, "x")
+    held = (copy / "keyring").read_bytes()
+    file.write_bytes(older)
+
+    for work in changes_of(keyring):
+        assert refused(work, "keyring-behind").params == {"copy": str(copy / "keyring")}
+    assert (copy / "keyring").read_bytes() == held
+    assert file.read_bytes() == older
+
+    file.write_bytes(held)
+    keyring.wrap("project:p-three", KEY, "x")
+    assert keyring.unwrap("project:p-two", wrapped, "x") == KEY
+
+
+@pytest.mark.parametrize("same_name", [True, False])
+def test_a_keyring_begun_anew_without_its_copy_never_replaces_what_lives_there(tmp_path, same_name):
+    """However often it was changed since, so that the copy's number is the lower one."""
+    (copy,) = with_copies(tmp_path, "copy")
+    a_keyring(tmp_path, (copy,)).wrap("project:p-one", KEY, "x")
+    held = (copy / "keyring").read_bytes()
+    (tmp_path / "secrets" / "keyring").unlink()
+    alone = a_keyring(tmp_path)
+    for name in ("p-one" if same_name else "p-two", "p-three", "p-four"):
+        alone.wrap(f"project:{name}", KEY, "x")
+
+    for work in changes_of(a_keyring(tmp_path, (copy,))):
+        refused(work, "keyring-behind")
+    assert (copy / "keyring").read_bytes() == held
+
+
+def test_an_older_keyring_with_its_own_key_does_not_replace_a_copy_from_after_the_rotation(tmp_path):
+    (copy,) = with_copies(tmp_path, "copy")
+    keyring, secrets = a_keyring(tmp_path, (copy,)), tmp_path / "secrets"
+    keyring.wrap("project:p-one", KEY, "x")
+    pair = {name: (secrets / name).read_bytes() for name in ("kek", "keyring")}
+    rotated(keyring)
+    held = (copy / "keyring").read_bytes()
+    for name, data in pair.items():
+        (secrets / name).write_bytes(data)
+
+    for work in changes_of(a_keyring(tmp_path, (copy,))):
+        refused(work, "keyring-copy-unknown")
+    assert (copy / "keyring").read_bytes() == held
+
+
+def test_copies_that_are_behind_are_still_brought_up_whatever_happened_since(tmp_path):
+    (copy,) = with_copies(tmp_path, "copy")
+    away = tmp_path / "away"
+    keyring = a_keyring(tmp_path, (copy,))
+    keyring.wrap("project:p-one", KEY, "x")
+    copy.rename(away)
+    keyring.destroy("project:p-one")
+    rotated(keyring)
+    rotated(keyring)
+    away.rename(copy)
+
+    assert all(place.reached for place in keyring.destroy("project:p-one"))
+    assert (copy / "keyring").read_bytes() == (tmp_path / "secrets" / "keyring").read_bytes()
+
+
+def test_a_newer_copy_that_comes_within_reach_in_the_middle_is_not_replaced(tmp_path):
+    (copy,) = with_copies(tmp_path, "copy")
+    away, file = tmp_path / "away", tmp_path / "secrets" / "keyring"
+    first = a_keyring(tmp_path, (copy,))
+    first.wrap("project:p-one", KEY, "x")
+    older = file.read_bytes()
+    first.wrap("project:p-two", KEY, "x")
+    held = (copy / "keyring").read_bytes()
+    copy.rename(away)
+    file.write_bytes(older)
+
+    def mounted(step):
+        if step == "keyring written":
+            away.rename(copy)
+
+    places = a_keyring(tmp_path, (copy,), reached=mounted).destroy("project:p-one")
+
+    assert [place.reached for place in places] == [True, False]
+    assert (copy / "keyring").read_bytes() == held

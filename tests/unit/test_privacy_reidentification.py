@@ -132,6 +132,42 @@ def test_every_step_is_audited_by_counts_and_says_nobody(desk):
 
 
 @pytest.mark.attack("PS11")
+@pytest.mark.parametrize("when", ["at the next start", "before the next search"])
+def test_what_a_killed_search_left_on_disk_is_removed(desk, tmp_path, when):
+    folder = tmp_path / "finding"
+    (folder / "tmpkilled").mkdir(parents=True)
+    (folder / "tmpkilled" / "source.parquet").write_bytes((tmp_path / "labs.parquet").read_bytes())
+    (folder / "loose").write_text("x")
+    finder = desk._finder
+
+    if when == "at the next start":
+        finder.tidy()
+    else:
+        keys = desk.for_tests[1].project("p-one")
+        wanted = [int(pid) for pid in pids(desk, 3)]
+        assert finder.find(desk._facts.source("p-one", "ds-labs"), wanted, keys, "ds-labs") == {wanted[0]: NUMBERS[3]}
+
+    assert not list(folder.iterdir())
+
+
+def test_a_start_leaves_a_search_alone_that_goes_on(desk, tmp_path):
+    finder, seen = desk._finder, []
+
+    class Store:
+        def get_file(self, bucket, name, path):
+            finder.tidy()  # another process of the custodian starts
+            seen.append(path.parent.is_dir())
+            finder.objects.get_file(bucket, name, path)
+
+    keys = desk.for_tests[1].project("p-one")
+    wanted = [int(pid) for pid in pids(desk, 3)]
+    source = desk._facts.source("p-one", "ds-labs")
+
+    assert replace(finder, objects=Store()).find(source, wanted, keys, "ds-labs") == {wanted[0]: NUMBERS[3]}
+    assert seen == [True]
+
+
+@pytest.mark.attack("PS11")
 @pytest.mark.parametrize(
     ("first", "second"),
     [

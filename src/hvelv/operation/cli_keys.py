@@ -72,8 +72,8 @@ class _Desk:
         from hvelv.privacy.service.keys import Keys
 
         clock = SystemClock()
-        keeper = key_custodian(settings, clock)
         self.database = custodian(settings.custodian_url, clock=clock)
+        keeper = key_custodian(settings, clock, self.database)
         signer = Signer.load(settings.secrets_dir("custodian") / "signing.pem")
         self.keys = Keys(self.database, SqlKeys(), keeper, clock)
         self.destructions = Destructions(self.database, SqlDestructions(), keeper, signer, clock)

@@ -6,6 +6,7 @@ engine, which takes linear time on any input.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 
 import polars as pl
 
@@ -34,7 +35,7 @@ UNREADABLE = {
     ValueType.STRING: _("Verdien er ikke en tekst."),
     ValueType.INTEGER: _("Verdien er ikke et heltall."),
     ValueType.DECIMAL: _("Verdien er ikke et tall med desimaltegnet som er oppgitt."),
-    ValueType.DATE: _("Verdien er ikke en dato på formen ÅÅÅÅ-MM-DD."),
+    ValueType.DATE: _("Verdien er ikke en dato på formen ÅÅÅÅ-MM-DD, fra år 1 til 9999."),
     ValueType.BOOLEAN: _("Verdien er ikke ja eller nei (true/false, 1/0, ja/nei)."),
 }
 MISSING = _("Verdien mangler.")
@@ -63,7 +64,7 @@ def parsed(texts: pl.Series, variable: Variable, decimal: str) -> pl.Series:
             return numbers.set(numbers.is_infinite(), None)
         case ValueType.DATE:
             kept = texts.set(~texts.str.contains(ISO_DATE), None)
-            return kept.str.to_date("%Y-%m-%d", strict=False)
+            return dated(kept.str.to_date("%Y-%m-%d", strict=False))
         case ValueType.BOOLEAN:
             lowered = texts.str.to_lowercase()
             return lowered.replace_strict(
@@ -72,11 +73,19 @@ def parsed(texts: pl.Series, variable: Variable, decimal: str) -> pl.Series:
 
 
 def held(column: pl.Series, variable: Variable) -> pl.Series:
-    """Return the values of a column that is typed in the file; null where they are no values of ours (NaN, infinity)."""
+    """Return the values of a column that is typed in the file; null where they are no values of ours (NaN, infinity, absurd days)."""
+    if variable.type is ValueType.DATE:
+        return dated(column).cast(pl.Date)
     typed = column.cast(TYPES[variable.type])
     if variable.type is ValueType.DECIMAL:
         return typed.set(~typed.is_finite().fill_null(value=True), None)
     return typed
+
+
+def dated(column: pl.Series) -> pl.Series:
+    """Return the column with days outside the years 1 to 9999 missing: beyond them calendars stop and libraries panic."""
+    day = pl.col(column.name)
+    return column.to_frame().select(pl.when(day.is_between(date.min, date.max)).then(day))[column.name]
 
 
 def findings(raw: pl.Series, values: pl.Series, variable: Variable) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
 from hvelv.catalog.adapters.canonical_file import CanonicalFile
-from hvelv.catalog.adapters.checking import findings, held, parsed
+from hvelv.catalog.adapters.checking import dated, findings, held, parsed
 from hvelv.catalog.adapters.faults import Faults, TooManyFaultsError
 from hvelv.catalog.adapters.persons import Numbers, Persons
 from hvelv.catalog.adapters.sniffing import PYTHON_CODEC, columns_match, header, sniff_bytes
@@ -204,13 +204,15 @@ def _checked(batch: _Batch, declaration: Declaration, faults: Faults, persons: P
 
 def _preview(frame: pl.DataFrame, declaration: Declaration) -> Preview:
     """Show the first rows as text, identities masked."""
+    shown = frame.head(PREVIEW_ROWS)
+    shown = shown.with_columns(dated(column) for column in shown.iter_columns() if column.dtype.is_temporal())
     masked = [v.identifying for v in declaration.variables]
     rows = tuple(
         tuple(
             MASK if hide else ("" if value is None else str(value)[:LONGEST_SHOWN])
             for value, hide in zip(row, masked, strict=True)
         )
-        for row in frame.head(PREVIEW_ROWS).iter_rows()
+        for row in shown.iter_rows()
     )
     return Preview(declaration.names, rows)
 

@@ -72,7 +72,7 @@ def _variables(
 
 
 def _variable(column: Column) -> dict[str, Any]:
-    shown = {name: getattr(column, name) for name in SHOWN}
+    shown = {name: getattr(column, name) for name in SHOWN} | {"in_queries": not column.depends_on_others}
     if column.categories is None:
         return shown | {"categories": None}
     labels = dict(zip(column.categories, column.labels, strict=False))

@@ -111,8 +111,11 @@ class Gatherer:
         return table
 
     def _in_turn(self) -> list[Column]:
-        """Return the columns that order a person's rows: dates first, so that the first row is the earliest."""
-        return sorted(self.columns, key=lambda column: column.type != "date")
+        """Return the columns that order a person's rows: dates first, so that the first row is the earliest.
+
+        Columns that depend on other persons come last: which rows come first must not (`hvelv.privacy.domain.accounting`).
+        """
+        return sorted(self.columns, key=lambda column: (column.depends_on_others, column.type != "date"))
 
     def _pseudonyms(self, pid: Words, rest: Words) -> Any:
         if not self.order.wide:

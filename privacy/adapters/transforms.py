@@ -1,11 +1,12 @@
 """Steps as Polars expressions: one small function for each kind, and the steps of a column make one expression.
 
-A missing value stays missing through every step, and what is no number is missing. Rows are looked at one by one, so a
-column gives the same values however it is cut into batches.
+A missing value stays missing through every step; what is no number is missing, and so is a date outside the years 1 to
+9999. Rows are looked at one by one, so a column gives the same values however it is cut into batches.
 """
 
 import hmac
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import date
 from fractions import Fraction
 from typing import Any
 
@@ -34,6 +35,7 @@ from hvelv.privacy.domain.transforms import (
 
 SHIFT = "__shift"  # Int32: the days by which this row's person is moved, in [-365, 365]
 MOST_DAYS = 365
+FIRST_DAY, LAST_DAY = date.min, date.max
 MARK_BYTES = 10  # 80 bits: two of a million codes meet with probability 4e-13
 MARK = b"hvelv code 1\x00"
 DTYPES: Mapping[str, type[pl.DataType]] = {
@@ -49,6 +51,11 @@ def _keep(expr: pl.Expr, _column: Column, _step: Transform, _key: bytes) -> pl.E
     return expr
 
 
+def _dated(expr: pl.Expr) -> pl.Expr:
+    """Leave out days beyond the years 1 to 9999, with which not everything that reads dates can work."""
+    return pl.when(expr.is_between(FIRST_DAY, LAST_DAY)).then(expr)
+
+
 def _year(expr: pl.Expr, _column: Column, _step: ToYear, _key: bytes) -> pl.Expr:
     return expr.dt.year().cast(pl.Int64)
 
@@ -60,7 +67,7 @@ def _month(expr: pl.Expr, _column: Column, _step: ToMonth, _key: bytes) -> pl.Ex
 def _shift(expr: pl.Expr, _column: Column, step: ShiftDate, _key: bytes) -> pl.Expr:
     """Add the person's days, brought from [-365, 365] to [-d, d] so that each of the 2d + 1 is as likely as another."""
     days = (pl.col(SHIFT).cast(pl.Int32) + MOST_DAYS) * (2 * step.days + 1) // (2 * MOST_DAYS + 1) - step.days
-    return (expr.cast(pl.Int32) + days).cast(pl.Date)
+    return _dated((expr.cast(pl.Int32) + days).cast(pl.Date))
 
 
 def _bands(expr: pl.Expr, column: Column, step: Bands, _key: bytes) -> pl.Expr:
@@ -148,6 +155,8 @@ def expression(column: Column, steps: Sequence[Transform], codes_key: bytes) -> 
     expr = pl.col(column.name).cast(DTYPES[column.type])
     if column.type == "decimal":
         expr = pl.when(expr.is_finite()).then(expr + 0.0)  # and minus zero becomes zero
+    if column.type == "date":
+        expr = _dated(expr)
     for step in steps:
         expr = COMPILED[type(step)](expr, column, step, codes_key)
         column = transformed(column, (step,)) or column

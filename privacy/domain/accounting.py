@@ -1,8 +1,14 @@
 """What a release costs and how far off it is likely to be. Zero-concentrated differential privacy (Bun & Steinke 2016).
 
-**The sensitivity argument.** Neighbouring tables differ by all rows of one person. Which rows of a person count is
-decided from that person's rows alone (filter, cell, then the first `max_rows` rows in each of the first `max_groups`
-cells met, in the person's own order), so taking a person away changes nothing that another person adds. Of the person
+**The sensitivity argument.** Neighbouring tables differ by all rows of one person. What a query reads of a row is
+decided from that person's rows, the project's keys and the public steps alone: every step looks at one row, but for
+suppression of rare codes, which counts persons. A column with suppression among its steps is marked
+(`Column.depends_on_others`), and a query that filters, groups or measures by it is refused before any data is looked at
+(`hvelv.privacy.domain.plan`). Which rows of a person count is decided from that person's rows alone, too (filter, cell,
+then the first `max_rows` rows in each of the first `max_groups` cells met, in the person's own order). That order is by
+the unmarked columns first and by the marked ones last; a marked column decides between two rows only where they are
+alike in all unmarked columns, and of these any query that is let through makes the same cell and adds the same, so that
+either may stand for the other. So taking a person away changes nothing that another person adds. Of the person
 taken away, at most `max_groups` cells of a part's vector change, each by at most `max_rows * reach`, where `reach` is
 the most one row adds in whole units of the column's step: 1 for counts, the larger of |low| and |high| for sums, and
 half the range for the sums that means are made of, which are measured around the midpoint. Hence, for each part,

@@ -27,6 +27,11 @@ FITS: dict[str, tuple[type, ...]] = {
     "date": (str,),
     "boolean": (bool,),
 }
+DEPENDS = _(
+    "Sjeldne koder i variabelen er byttet ut etter hvor mange som har dem, så verdien i én rad avhenger av andre personer. "
+    "Derfor kan den ikke brukes i spørringer. Be om variabelen i en annen form: avkortet, eller med en grovere, "
+    "offentlig kodeliste."
+)
 
 Plain = bool | int | float | str
 
@@ -199,6 +204,9 @@ class _Checker:
         column = self.schema.find(name)
         if column is None or not column.leaves:
             self.fault(field, _("Uttrekket har ingen slik variabel som kan brukes her."))
+            return None
+        if column.depends_on_others:
+            self.fault(field, DEPENDS)
             return None
         return column
 

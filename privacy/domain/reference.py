@@ -52,7 +52,11 @@ RULES = """
   projects. How often a mark occurs can still be seen.
 * `suppress` counts persons in the extract that is being made, after all other steps, so it is always moved to the end;
   where several are asked for, the largest number of persons holds. What stands instead may itself be rare.
+  Whether a code is replaced depends on how many others have it, so that no bound holds for what one person changes:
+  rows can be looked at, but a query that filters, groups or measures by the variable is refused. Where answers are
+  wanted, use `truncate`, or `coarsen` with a public list.
 * `coarsen` gives a text, `otherwise` for codes that the list does not have.
+* A date outside the years 1 to 9999 is missing, also one that `shift` moves there.
 * At most 12 steps a variable; nothing after `drop`.
 """
 

@@ -29,7 +29,11 @@ def exact(number: float) -> Fraction:
 
 @dataclass(frozen=True)
 class Column:
-    """One variable as its steward declared it, before anyone looked at the data."""
+    """One variable as its steward declared it, before anyone looked at the data.
+
+    `depends_on_others`: whether a row's value is decided by other persons' rows too, as after suppression. No query may
+    use such a column: one person's sensitivity could not be bounded (see `hvelv.privacy.domain.accounting`).
+    """
 
     name: str
     type: ColumnType
@@ -43,6 +47,7 @@ class Column:
     labels: tuple[Mapping[str, str], ...] = ()
     nullable: bool = True
     transforms: tuple[Transform, ...] = ()
+    depends_on_others: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a declaration that no sensitivity could be computed from."""

@@ -100,7 +100,7 @@ class Truncate(Closed):
 
 
 class SuppressRare(Closed):
-    """A code that fewer than `persons` persons have in the extract becomes `instead`. The last step of its column."""
+    """A code that fewer than `persons` persons have in the extract becomes `instead`. The last step; no query may use the column."""
 
     kind: Literal["suppress"] = "suppress"
     persons: Annotated[int, Field(ge=2, le=MOST_PERSONS)]
@@ -171,7 +171,9 @@ NOTES: Mapping[str, str] = {
     "bands": _("Tallet er gjort om til grupper, med grenser ved {edges}."),
     "clip": _("Tall utenfor {low} til {high} er satt til grensen."),
     "truncate": _("Bare de {length} første tegnene i koden utleveres."),
-    "suppress": _("Koder som færre enn {persons} personer har, er byttet ut med «{instead}»."),
+    "suppress": _(
+        "Koder som færre enn {persons} personer har, er byttet ut med «{instead}». Variabelen kan ikke brukes i spørringer."
+    ),
     "coarsen": _("Koden er byttet ut med en grovere kode: {count} i stedet for {codes}."),
     "hash": _("Koden er byttet ut med et merke som bare har mening i prosjektet. Like koder har likt merke."),
     "round": _("Tallet er rundet av til nærmeste hele {step}."),

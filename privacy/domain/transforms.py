@@ -196,11 +196,10 @@ def _suppress(column: Column, step: SuppressRare) -> Column:
     if isinstance(step.instead, int) != (column.type == "integer"):
         raise _refused(column, _("Verdien som settes inn i stedet, må ha variabelens type."))
     low, high = _widened(column, step.instead)
+    column = replace(column, low=low, high=high, depends_on_others=True)
     if column.categories is None or step.instead in column.categories:
-        return replace(column, low=low, high=high)
-    return replace(
-        column, low=low, high=high, categories=(*column.categories, step.instead), labels=(*column.labels, {})
-    )
+        return column
+    return replace(column, categories=(*column.categories, step.instead), labels=(*column.labels, {}))
 
 
 def _widened(column: Column, instead: Code) -> tuple[int | float | None, int | float | None]:

@@ -301,6 +301,30 @@ def test_a_date_has_no_time_of_day_whatever_the_source_has():
     assert (found.dtype, found.to_list()) == (pl.Date, [date(2020, 2, 29)])
 
 
+@pytest.mark.parametrize("day", [2**31 - 1, -(2**31), 100_000_000, -100_000_000, 2_932_897, -719_163])
+@pytest.mark.parametrize(
+    "kinds", [[], ["year"], ["month"], ["shift"], ["shift", "year"], ["shift", "month"], ["keep", "month"]]
+)
+def test_a_date_outside_the_years_1_to_9999_is_missing_and_stops_nothing(day, kinds):
+    column = Column("v", "date", "date")
+    steps = transforms_from([{"kind": kind} | ({"days": 365} if kind == "shift" else {}) for kind in kinds])
+    days = pl.Series("v", [day, 0], dtype=pl.Int32).cast(pl.Date)
+
+    found = pl.DataFrame([days, pl.Series(SHIFT, [365, 0], dtype=pl.Int32)]).select(expression(column, steps, KEY))["v"]
+
+    assert found.is_null().to_list() == [True, False]
+
+
+@pytest.mark.parametrize(("day", "moved"), [(date.max, 1), (date.max, 365), (date.min, -1), (date.min, -365)])
+@pytest.mark.parametrize("after", [[], [{"kind": "year"}], [{"kind": "month"}]])
+def test_a_date_that_is_moved_out_of_the_calendar_is_missing(day, moved, after):
+    column = Column("v", "date", "date")
+    steps = transforms_from([{"kind": "shift", "days": 365}, *after])
+    frame = _frame(column, [(day, moved), (day, -moved)])
+
+    assert frame.select(expression(column, steps, KEY))["v"].is_null().to_list() == [True, False]
+
+
 def test_a_person_without_days_has_no_date():
     column = Column("v", "date", "date")
     frame = pl.DataFrame({"v": [date(2020, 1, 1)], SHIFT: [None]}, schema={"v": pl.Date, SHIFT: pl.Int32})

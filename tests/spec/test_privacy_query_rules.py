@@ -8,11 +8,12 @@ import pytest
 from hvelv.kernel.errors import Invalid
 from hvelv.operation.demo_data import DIAGNOSES, LABORATORY, POPULATION
 from hvelv.privacy.domain.documents import document_from
-from hvelv.privacy.domain.plan import plan, scale_of
-from hvelv.privacy.domain.query import query_from, rho_from
+from hvelv.privacy.domain.plan import conditions_of, plan, scale_of
+from hvelv.privacy.domain.query import filters_from, query_from, rho_from
 from hvelv.privacy.domain.schema import Column, Schema
+from hvelv.privacy.domain.transforms import combined, transformed, transforms_from
 from hvelv.privacy.service.releases import key_from
-from tests.builders_privacy import EXTRACT_SCHEMA, TABLE, a_query
+from tests.builders_privacy import EXTRACT_SCHEMA, TABLE, a_query, labs_schema
 
 COUNT = {"kind": "count"}
 
@@ -237,6 +238,68 @@ def test_names_are_matched_in_no_time():
         with pytest.raises(Invalid):
             key_from(text)
     assert time.perf_counter() - started < 0.3
+
+
+RARE = {"kind": "suppress", "persons": 5, "instead": 0}
+SUPPRESSED = {
+    "as a filter": ({"by": []} | where("age", ">=", 18), "where.0.column"),
+    "as a filter on public codes": ({"by": []} | where("sex", "==", "f"), "where.0.column"),
+    "as a key": ({"by": ["sex"]}, "by.0"),
+    "as a key beside another": ({"by": ["smoker", "sex"]}, "by.1"),
+    "in bins": (bins("age", [0, 11, 22]), "by.0.column"),
+    "in a sum": ({"by": [], "measures": [COUNT, a_sum(column="age", high=110)]}, "measures.1.column"),
+    "in a mean": ({"by": [], "measures": [a_sum(kind="mean", column="age", high=110)]}, "measures.0.column"),
+}
+
+
+def suppressed_by(who):
+    """Return the extract's schema where rare sexes and ages are left out, as declared by the steward or added later."""
+    steps = {"sex": transforms_from([RARE | {"instead": "x"}]), "age": transforms_from([RARE])}
+    if who == "permit":
+        return labs_schema().extracted(["sex", "age", "smoker"], steps)
+    columns = {
+        name: Column(
+            **{field: getattr(column, field) for field in ("name", "type", "role", "low", "high", "categories")},
+            transforms=steps[name],
+        )
+        for name in steps
+        if (column := labs_schema().find(name))
+    }
+    return labs_schema(**columns).extracted(["sex", "age", "smoker"], {"age": transforms_from([{"kind": "keep"}])})
+
+
+@pytest.mark.attack("DP11")
+@pytest.mark.parametrize("who", ["steward", "permit"])
+@pytest.mark.parametrize(("changes", "field"), SUPPRESSED.values(), ids=SUPPRESSED)
+def test_what_depends_on_how_many_others_have_a_code_cannot_be_asked_for(changes, field, who):
+    with pytest.raises(Invalid) as refusal:
+        plan(query_from(a_query(**changes)), suppressed_by(who))
+
+    (problem,) = refusal.value.problems
+    assert problem.field == field
+    assert "avhenger av andre personer" in problem.message
+    assert "kodeliste" in problem.message
+
+
+@pytest.mark.attack("DP11")
+def test_rows_are_not_filtered_by_what_depends_on_others_and_the_rest_of_the_extract_can_be_asked_for():
+    with pytest.raises(Invalid):
+        conditions_of(filters_from(where("age", ">", 5)["where"]), suppressed_by("permit"))
+
+    assert plan(query_from(a_query(by=["smoker"])), suppressed_by("steward")).cells == 2
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [[RARE], [{"kind": "clip", "high": 90}, RARE], [RARE, {"kind": "clip", "high": 90}], [RARE, RARE | {"persons": 9}]],
+)
+def test_a_column_says_that_it_depends_on_others_wherever_suppression_stands_among_its_steps(documents):
+    column = labs_schema().find("age")
+    steps = combined(transforms_from(documents))
+
+    assert transformed(column, steps).depends_on_others
+    assert not transformed(column, steps[:-1]).depends_on_others
+    assert transformed(transformed(column, steps), ()).depends_on_others
 
 
 def test_no_refusal_repeats_what_was_sent():

@@ -55,6 +55,17 @@ def test_variables_are_described_as_they_leave_with_notes() -> None:
     ]
 
 
+def test_a_variable_whose_rare_codes_are_gone_says_that_no_query_may_use_it() -> None:
+    rare = transforms_from([{"kind": "suppress", "persons": 5, "instead": "F"}])
+
+    found = {v["name"]: v for v in a_view(an_extract(sex=rare))["variables"]}
+
+    assert {name: v["in_queries"] for name, v in found.items()} == {
+        "age": True, "weight": True, "sex": False, "drawn": True,
+    }  # fmt: skip
+    assert "kan ikke brukes i spørringer" in found["sex"]["notes"][0]
+
+
 def test_what_the_steward_decided_at_the_last_is_seen_once_the_extract_is_there() -> None:
     names = [v["name"] for v in a_view(an_extract(age=BANDS, weight=DROP))["variables"]]
 

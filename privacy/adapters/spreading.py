@@ -22,7 +22,7 @@ from hvelv.privacy.adapters.files import written
 from hvelv.privacy.adapters.membership import Members
 from hvelv.privacy.adapters.predicates import rows_meeting
 from hvelv.privacy.adapters.pseudonyms import NO_BLOCKS, Blocks, PersonCipher
-from hvelv.privacy.adapters.transforms import SHIFT, expression
+from hvelv.privacy.adapters.transforms import FIRST_DAY, LAST_DAY, SHIFT, expression
 from hvelv.privacy.domain.identifiers import BLOCK_BYTES
 from hvelv.privacy.domain.plan import conditions_of
 from hvelv.privacy.domain.schema import PSEUDONYM, Column
@@ -235,12 +235,21 @@ def _taken(values: Any, chosen: NDArray[np.int64]) -> Any:
 
 
 def _clean(array: Any, column: Column) -> Any:
-    """Return the values in the column's one type; NaN and infinity become missing, and -0.0 becomes 0.0."""
+    """Return the values in the column's one type: NaN, infinity and absurd days become missing, and -0.0 becomes 0.0."""
     values = array.cast(ARROW[column.type])
+    if column.type == "date":
+        return _dated(values)
     if column.type != "decimal":
         return values
     finite = pc.fill_null(pc.is_finite(values), fill_value=False)
     return pc.if_else(finite, pc.add(values, 0.0), pa.scalar(None, pa.float64()))
+
+
+def _dated(days: Any) -> Any:
+    """Return the days with those outside the years 1 to 9999 missing."""
+    first, last = (pa.scalar(day, pa.date32()) for day in (FIRST_DAY, LAST_DAY))
+    inside = pc.and_(pc.greater_equal(days, first), pc.less_equal(days, last))
+    return pc.if_else(inside, days, pa.scalar(None, pa.date32()))
 
 
 def _typed(array: Any, column: Column) -> Any:

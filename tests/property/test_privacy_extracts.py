@@ -20,7 +20,7 @@ from hvelv.privacy.adapters.objecting import Buffers
 from hvelv.privacy.adapters.pseudonyms import PersonCipher
 from hvelv.privacy.domain.identifiers import BadIdentifiers
 from hvelv.privacy.domain.query import filters_from
-from hvelv.privacy.domain.transforms import Bands, Clip, ShiftDate, SuppressRare
+from hvelv.privacy.domain.transforms import Bands, Clip, ShiftDate, SuppressRare, transforms_from
 from hvelv.privacy.service.keys import ProjectKeys
 from tests.builders_privacy import COLUMNS, PROJECT_KEYS, a_person_number, a_source, an_order, forms_of, some_rows
 
@@ -164,6 +164,20 @@ def _moved(found, expected):
         assert sorted(theirs[int(block[0, 0])]) == sorted(day + shift for day in days)
         moved.append(shift)
     return moved
+
+
+@pytest.mark.parametrize("day", [2**31 - 1, -(2**31), 2_932_897, -719_163])
+@pytest.mark.parametrize(
+    "steps", [(), ({"kind": "month"},), ({"kind": "year"},), ({"kind": "shift", "days": 9}, {"kind": "month"})]
+)
+def test_one_absurd_date_in_a_source_stops_no_extract(day, steps):
+    rows = some_rows(3, each=1)
+    rows[0]["day"] = day
+
+    table, _raw = extracted(rows, columns=("day",), extra={"day": transforms_from(list(steps))} if steps else {})
+
+    assert table.column("day").null_count == 1
+    assert len(table.to_pylist()) == 3
 
 
 @pytest.mark.attack("PS05")

@@ -94,7 +94,7 @@ def wanted(desk: Desk, permit: Permit, generation: int, place: Path) -> list[Wan
     for entry in permit.datasets:
         version = desk.versions.find(entry.dataset, entry.version)
         schema = Schema.from_declaration(version.declaration.as_dict())
-        extra = desk.privacy.reviews.steps(permit.project, entry.table, generation)
+        extra = desk.privacy.reviews.steps(permit.project, entry.table, generation, among=entry.columns)
         found.append(Wanted(permitted_table(entry), schema, source_of(entry, place), extra))
     return found
 
@@ -109,6 +109,7 @@ def may_go(desk: Desk, permit: Permit, generation: int, prepared: Sequence[Prepa
             dataset=entry.dataset,
             holder=entry.holder,
             schema=one.schema,
+            declared=one.declared,
             steps=one.all_steps,
             parts=[part.path for part in one.parts],
             needed=entry.go_ahead,

@@ -83,12 +83,13 @@ class Wanted:
 class Prepared:
     """An extract that is made and not yet seen by anyone.
 
-    `schema`: its own columns; `steps`: those after the declared ones; `all_steps`: with them. `fingerprint`: a keyed
+    `schema`: its own columns; `declared`: the source's; `steps`: those after the declared ones; `all_steps`: with them. `fingerprint`: a keyed
     digest of all that it is made from.
     """
 
     permitted: PermittedTable
     schema: Schema
+    declared: Schema
     steps: Steps
     all_steps: Steps
     parts: tuple[PartFile, ...]
@@ -184,6 +185,7 @@ class Extraction:
             Prepared(
                 one.permitted,
                 order.extracted,
+                one.schema,
                 one.steps,
                 {column.name: order.steps(column) for column in one.schema.columns},
                 made,

@@ -11,7 +11,7 @@ import fcntl
 import logging
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from hvelv.workflows.reporting import Report, reporting
 
 ACTOR = "workflow:provision"
 SOURCES = "sources"  # the folder of what extracts are made from
+REGISTERS = "registers"  # of whole registers in the form of extracts, while risk is measured
 RETRIES = 2
 NOT_IN_FORCE = "permit-not-active"  # the code of the permit office's refusal
 BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -99,8 +100,13 @@ def wanted(desk: Desk, permit: Permit, generation: int, place: Path) -> list[Wan
     return found
 
 
-def may_go(desk: Desk, permit: Permit, generation: int, prepared: Sequence[Prepared]) -> bool:
-    """Measure the risk of what was prepared and say whether all of it may go now. Raises `NotPossible` where it may not."""
+def may_go(
+    desk: Desk, permit: Permit, generation: int, prepared: Sequence[Prepared], registers: Mapping[str, tuple[Path, ...]]
+) -> bool:
+    """Measure the risk of what was prepared and say whether all of it may go now. Raises `NotPossible` where it may not.
+
+    `registers`: by table, what the extract is a part of, where a steward is to see the risk.
+    """
     verdicts = [
         desk.privacy.reviews.offer(
             permit.project,
@@ -114,6 +120,7 @@ def may_go(desk: Desk, permit: Permit, generation: int, prepared: Sequence[Prepa
             parts=[part.path for part in one.parts],
             needed=entry.go_ahead,
             fingerprint=one.fingerprint,
+            population=registers.get(entry.table, ()),
         )
         for entry, one in zip(permit.datasets, prepared, strict=True)
     ]
@@ -247,8 +254,17 @@ def _provisioned(desk: Desk, permit: Permit, job: Job, place: Path, report: Repo
     prepared = desk.privacy.extraction.prepare(permit.project, tables, objections, place, told=told)
     steps = sum(len(one.parts) for one in prepared) + last
     report.step(steps - last, steps, _("Måler risiko for gjenkjenning"))
-    if not may_go(desk, permit, generation, prepared):
-        return False
+    seen_by_stewards = {entry.table for entry in permit.datasets if entry.go_ahead}
+    registers = {
+        one.permitted.table: desk.privacy.extraction.register(permit.project, one, objections, place / REGISTERS)
+        for one in tables
+        if one.permitted.table in seen_by_stewards
+    }
+    try:
+        if not may_go(desk, permit, generation, prepared, registers):
+            return False
+    finally:
+        shutil.rmtree(place / REGISTERS, ignore_errors=True)
     extracts: list[Extract] = []
     for number, one in enumerate(prepared):
         report.step(steps - last + len(tables) + number, steps, _("Legger uttrekkene i prosjektets rom"))

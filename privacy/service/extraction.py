@@ -194,6 +194,19 @@ class Extraction:
             for one, order, made in zip(wanted, orders, parts, strict=True)
         )
 
+    def register(self, project: str, one: Wanted, objections: Objections, folder: Path) -> tuple[Path, ...]:
+        """Return parts of all of the table that nobody objects to, in the extract's form: for measuring risk against.
+
+        They are the custodian's, below `folder`, and no project ever gets them.
+        """
+        keys = self._keys.project(project)
+        order = self._order(keys, one, objections, folder / f"{one.permitted.dataset}.{one.permitted.table}")
+        order = replace(order, where=())
+        order.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        parts = self._extractor.extract(order, lambda _done, _of: None)
+        self._extractor.tidy(order)
+        return tuple(part.path for part in parts)
+
     def _made(self, orders: Sequence[ExtractOrder], counter: "_Counter") -> list[tuple[PartFile, ...]]:
         made: list[tuple[PartFile, ...]] = [()] * len(orders)
 

@@ -220,4 +220,21 @@ def test_while_a_steward_is_waited_for_no_attempt_counts_and_no_numbers_lie_on_d
         job = run(desk, tmp_path)
         assert (job.state, job.attempts) == (JobState.QUEUED, 0)
         assert not list((tmp_path / "work").rglob("sources/*"))
+        assert not list((tmp_path / "work").rglob("registers/*"))
     assert desk.privacy.extracts.all(PROJECT) == []
+
+
+def test_the_steward_sees_the_risk_against_the_whole_register(desk, tmp_path):
+    """The extract has one sex; who only knows that somebody is in the register finds them among both."""
+    few = [{"column": "sex", "op": "==", "value": "f"}]
+    desk.office.permit = a_permit(
+        datasets=[entry.as_dict() | {"go_ahead": True, "where": few} for entry in desk.office.permit.datasets]
+    )
+
+    with patch.object(desk.privacy.reviews, "offer", wraps=desk.privacy.reviews.offer) as offer:
+        run(desk, tmp_path)
+
+    for call in offer.call_args_list:
+        assert call.kwargs["population"]
+    reviews = desk.privacy.reviews.of_holder("h")
+    assert {review["table"] for review in reviews} == {"labs", "more"}

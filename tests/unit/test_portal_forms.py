@@ -131,8 +131,22 @@ def published(portal, **steps):
 @pytest.mark.parametrize(
     ("lang", "expected"),
     [
-        ("nb", ["Tallet er gjort om til grupper, med grenser ved 18, 40, 67.", "Utleveres ikke.", "Datainnehaveren ser på uttrekket"]),
-        ("en", ["The number is made into groups, with edges at 18, 40, 67.", "Does not leave.", "The data holder looks at the extract"]),
+        (
+            "nb",
+            [
+                "Tallet er gjort om til grupper, med grenser ved 18, 40, 67.",
+                "Utleveres ikke.",
+                "Datainnehaveren ser på uttrekket",
+            ],
+        ),
+        (
+            "en",
+            [
+                "The number is made into groups, with edges at 18, 40, 67.",
+                "Does not leave.",
+                "The data holder looks at the extract",
+            ],
+        ),
     ],
 )
 def test_the_dataset_page_says_how_each_variable_leaves(portal, lang, expected):

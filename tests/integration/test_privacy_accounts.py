@@ -325,7 +325,7 @@ def test_an_answer_holds_what_it_says(world):
 
 
 def test_a_quote_is_free_and_opens_no_data(world, monkeypatch):
-    monkeypatch.setattr(world.desk.extracts, "path", lambda *_: pytest.fail("a quote opened the data"))
+    monkeypatch.setattr(world.desk.extracts, "paths", lambda *_: pytest.fail("a quote opened the data"))
 
     quote = world.quote(20_000, measures=[{"kind": "count"}, {"kind": "mean", "column": "age", "low": 0, "high": 110}])
 

@@ -148,14 +148,16 @@ class ExtractRegistry:
         """Return the extract of the permit as it is now. Raises `NotFound`, or `NotPossible` until it is published."""
         found = self.found(permission, table)
         if found is None:
-            raise NotPossible(
-                _("Uttrekket er ikke klart ennå."), remedy=_("Følg med på prosjektsiden."), code="not-provisioned"
-            )
+            raise _not_ready()
         return found
 
     def place(self, permission: Permission) -> str:
         """Return the prefix under which the extracts in use lie in the room. Raises `NotPossible` until they are published."""
-        return generation_of(self.current(permission, permission.tables[0].table).parts[0].name)
+        fitting = (e for e in self.in_use(permission.project) if e.permit_version == permission.permit_version)
+        newest = next(fitting, None)
+        if newest is None:
+            raise _not_ready()
+        return generation_of(newest.parts[0].name)
 
     def paths(self, extract: Extract) -> tuple[Path, ...]:
         """Return local files with the extract's parts, for the custodian's own reading."""
@@ -193,6 +195,12 @@ class ExtractRegistry:
         permitted = permission.table(table)
         fitting = (e for e in self.in_use(permission.project) if e.permit_version == permission.permit_version)
         return next((e for e in fitting if e.table == permitted.table), None)
+
+
+def _not_ready() -> NotPossible:
+    return NotPossible(
+        _("Uttrekket er ikke klart ennå."), remedy=_("Følg med på prosjektsiden."), code="not-provisioned"
+    )
 
 
 def _told(extract: Extract) -> dict[str, object]:

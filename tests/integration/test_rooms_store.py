@@ -13,13 +13,15 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from hvelv.kernel.errors import Denied, Unavailable
+from hvelv.kernel.errors import Denied, NotPossible, Unavailable
 from hvelv.kernel.objects import MinioStore, account_of
 from hvelv.operation import tables
 from hvelv.operation.store import ADMIN, BUCKETS, FILER, MASTER, VOLUME, connect, prepare_buckets, unencrypted
 from hvelv.privacy.adapters import passes
 from hvelv.privacy.adapters.passes import room_passes
+from hvelv.privacy.adapters.rows import SqlExtracts
 from hvelv.privacy.domain.rooms import generation_prefix, part_name, reading_rights
+from hvelv.privacy.service.extracts import Extract, Part
 from hvelv.requests.adapters.store_office import SqlPermitRows
 from hvelv.requests.domain.permit import KIND, Permit, PermitAction, PermitState
 from hvelv.requests.service.office import Issued
@@ -683,6 +685,14 @@ def a_permit(project, **changes):
     )  # fmt: skip
 
 
+def an_extract(project, name):
+    return Extract(
+        project=project, dataset="d-1", table="visits", permit_version=1, generation=0, bucket="rooms",
+        parts=(Part(name, HASH, 1, 1),), sha256=HASH, steps={}, objections="nothing", fingerprint="f", job="j",
+        code_version="test", at=datetime.now(UTC),
+    )  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def custodian(installation, store):
     tables.load()
@@ -705,6 +715,10 @@ def test_from_permit_to_sealed_room_on_the_custodians_own_desk(custodian, store,
     store.put("rooms", name, b"rows")
     with pytest.raises(Denied):
         custodian.privacy.credentials.issue(project, "ola")
+    with pytest.raises(NotPossible):  # nothing is published yet
+        custodian.privacy.credentials.issue(project, "kari")
+    with custodian.database.transaction() as unit:
+        SqlExtracts().add(unit.session, an_extract(project, name))
     member = caller(place, custodian.privacy.credentials.issue(project, "kari"))
     assert member.ask("GET", f"/rooms/{name}").body == b"rows"
 

@@ -79,10 +79,12 @@ def actions(desk):
         return [row.action for row in desk.database.trail.rows(session)]
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    ("database_url", "place"),
+    [*(("sqlite", place) for place in PLACES), *(("postgresql", place) for place in IN_DATABASE)],
+    indirect=["database_url"],
+)
 def test_killed_there_and_started_again_the_job_leaves_what_one_run_would(place, desk, database_url, tmp_path):
-    if desk.database.engine.dialect.name == "postgresql" and place not in IN_DATABASE:
-        pytest.skip("the place is not one in the database; it is killed there on SQLite")
     desk.database.engine.dispose()
 
     assert killed_at(place, database_url, tmp_path) == signal.SIGKILL

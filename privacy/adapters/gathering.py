@@ -47,7 +47,9 @@ class Gatherer:
     def __init__(self, order: ExtractOrder, layout: Layout) -> None:
         self.order, self.layout = order, layout
         self.columns = order.extracted.columns
-        self.rare = {c.name: s for c in order.schema.columns for s in order.steps(c) if isinstance(s, SuppressRare)}
+        leaving = {column.name for column in self.columns}
+        declared = (column for column in order.schema.columns if column.name in leaving)
+        self.rare = {c.name: s for c in declared for s in order.steps(c) if isinstance(s, SuppressRare)}
 
     def census(self, number: int) -> dict[str, dict[str | int, int]]:
         """Return how many persons of the part have each code, of the columns whose rare codes are left out."""

@@ -1,5 +1,6 @@
 """An extract holds exactly what the permit says of those who have not objected, and nothing of anybody's number."""
 
+import dataclasses
 import itertools
 import secrets
 import tempfile
@@ -22,7 +23,16 @@ from hvelv.privacy.domain.identifiers import BadIdentifiers
 from hvelv.privacy.domain.query import filters_from
 from hvelv.privacy.domain.transforms import Bands, Clip, ShiftDate, SuppressRare, transforms_from
 from hvelv.privacy.service.keys import ProjectKeys
-from tests.builders_privacy import COLUMNS, PROJECT_KEYS, a_person_number, a_source, an_order, forms_of, some_rows
+from tests.builders_privacy import (
+    COLUMNS,
+    PROJECT_KEYS,
+    a_person_number,
+    a_source,
+    an_order,
+    forms_of,
+    labs_schema,
+    some_rows,
+)
 
 KEY, OTHER_KEY, OBJECTION_KEY = bytes(range(32)), bytes(range(1, 33)), bytes(range(2, 34))
 KEYS = PROJECT_KEYS
@@ -345,3 +355,14 @@ def test_a_table_that_everybody_objected_to_is_empty_and_still_has_its_columns()
 
     assert table.num_rows == 0
     assert table.column_names[0] == "pid"
+
+
+def test_rare_codes_of_a_variable_that_is_not_permitted_concern_nobody(tmp_path):
+    """The steward declared suppression of a variable that the permit leaves out."""
+    test = next(column for column in labs_schema().columns if column.name == "test")
+    schema = labs_schema(test=dataclasses.replace(test, transforms=STEPS["test"]))
+
+    table, raw = extracted(some_rows(), columns=("age",), schema=schema)
+
+    assert table.column_names == ["pid", "age"]
+    assert raw == extracted(some_rows(), columns=("age",))[1]

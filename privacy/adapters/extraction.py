@@ -70,15 +70,13 @@ class ParquetExtractor:
         """Write the extract. Raises `Unavailable` without a value of the data where the source cannot be read."""
         with _reading():
             layout = layout_of(order.source)
-            numbers = [(number,) for number in range(layout.parts)]
-            parts = [part_path(order, number) for (number,) in numbers]
-            if not all(p.exists() for p in parts):
+            census: Census = {}
+            if not all(part_path(order, number).exists() for number in range(layout.parts)):
                 chunks = [((number,),) for number in range(len(layout.chunks))]
                 self._counting(self._mapper.results(spread, order, chunks), told, 0, layout.pieces)
-            census: Census = {}
-            if Gatherer(order, layout).rare and not all(p.exists() for p in parts):
-                census = _added(self._mapper.results(counted, order, numbers))
-            made = self._mapper.results(gathered, order, [(number, census) for (number,) in numbers])
+                if Gatherer(order, layout).rare:
+                    census = _added(self._mapper.results(counted, order, [(n,) for n in range(layout.parts)]))
+            made = self._mapper.results(gathered, order, [(number, census) for number in range(layout.parts)])
             return tuple(self._counting(made, told, len(layout.chunks), layout.pieces))
 
     def clash(self, folders: Sequence[Path]) -> bool:

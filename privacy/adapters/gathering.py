@@ -98,9 +98,9 @@ class Gatherer:
         return pa.schema([(PSEUDONYM, pa.uint64()), (REST, pa.uint64()), *fields]).empty_table()
 
     def _suppressed(self, table: Any, census: Census) -> Any:
-        for name, step in self.rare.items():
-            column = self.order.extracted.find(name)
-            if column is None:
+        for column in self.columns:
+            name, step = column.name, self.rare.get(column.name)
+            if step is None:
                 continue
             rare = [code for code, persons in census.get(name, {}).items() if persons < step.persons]
             words, where = _encoded(table.column(name))

@@ -22,7 +22,7 @@ from hvelv.privacy.adapters.files import written
 from hvelv.privacy.adapters.membership import Members
 from hvelv.privacy.adapters.predicates import rows_meeting
 from hvelv.privacy.adapters.pseudonyms import NO_BLOCKS, Blocks, PersonCipher
-from hvelv.privacy.adapters.transforms import FIRST_DAY, LAST_DAY, SHIFT, expression
+from hvelv.privacy.adapters.transforms import FIRST_DAY, LAST_DAY, MOST_DAYS, SHIFT, expression
 from hvelv.privacy.domain.identifiers import BLOCK_BYTES
 from hvelv.privacy.domain.plan import conditions_of
 from hvelv.privacy.domain.schema import PSEUDONYM, Column
@@ -32,7 +32,6 @@ from hvelv.privacy.service.extraction import ExtractOrder
 CHUNK_ROWS = 1 << 20
 PART_ROWS = 1 << 21  # of the source; with filters and objections a part has fewer
 REST = "__rest"  # the pseudonym's other half
-LONGEST_SHIFT = 365
 ARROW: dict[str, Any] = {
     "string": pa.string(),
     "integer": pa.int64(),
@@ -108,8 +107,8 @@ class Spreader:
     def __init__(self, order: ExtractOrder) -> None:
         self.order, self.layout = order, layout_of(order.source)
         self.person = order.schema.person_id.name
-        self.kept = tuple(c for c in order.schema.columns if c.name in order.columns and c.leaves)
         self.made = {column.name: column for column in order.extracted.columns}
+        self.kept = tuple(column for column in order.schema.columns if column.name in self.made)
         self.conditions = conditions_of(order.where, order.schema)
         self.cipher = PersonCipher(order.keys.persons)
         self.dates = PersonCipher(order.keys.dates)
@@ -146,9 +145,8 @@ class Spreader:
         chosen = order[: places(blocks, keep, shift, starts, order)]
         blocks = blocks[chosen]
         shifts = self._shifts(blocks)
-        arrays = {column.name: self._made(column, rows.column(column.name), chosen, shifts) for column in self.kept}
         named = {PSEUDONYM: pa.array(blocks[:, 0]), REST: pa.array(blocks[:, 1])}
-        named |= {name: arrays[name] for name in self.made}
+        named |= {column.name: self._made(column, rows.column(column.name), chosen, shifts) for column in self.kept}
         batch = pa.record_batch(list(named.values()), names=list(named))
         return batch, starts.tolist()
 
@@ -177,13 +175,11 @@ class Spreader:
         if not any(isinstance(s, ShiftDate) for c in self.kept for s in self.order.steps(c)):
             return None
         words = self.dates.encrypted(blocks)[:, 0]
-        return (words % np.uint64(2 * LONGEST_SHIFT + 1)).astype(np.int32) - LONGEST_SHIFT
+        return (words % np.uint64(2 * MOST_DAYS + 1)).astype(np.int32) - MOST_DAYS
 
     def _made(self, column: Column, values: Any, chosen: NDArray[np.int64], shifts: NDArray[np.int32] | None) -> Any:
         """Return the extract's column, of the chosen rows: cleaned, and after all steps that look at one row."""
-        made = self.made.get(column.name)
-        if made is None:
-            return None
+        made = self.made[column.name]
         steps = tuple(s for s in self.order.steps(column) if not isinstance(s, SuppressRare))
         if column.type == "string":
             return self._made_text(column, made, _coded(values), chosen, steps)
@@ -202,9 +198,9 @@ class Spreader:
             return _typed(pa.DictionaryArray.from_arrays(codes, values.dictionary), made)
         words = pl.DataFrame({column.name: pl.Series(column.name, values.dictionary)})
         done = words.select(expression(column, steps, self.order.keys.codes))[column.name].to_arrow()
-        again = _coded(done) if made.type == "string" else done
         if made.type != "string":
-            return _typed(again.take(codes), made)
+            return _typed(done.take(codes), made)
+        again = _coded(done)
         return _typed(pa.DictionaryArray.from_arrays(again.indices.take(codes), again.dictionary), made)
 
 

@@ -155,7 +155,9 @@ class Extraction:
 
     def fingerprints(self, project: str, wanted: Sequence[Wanted], objections: Objections) -> dict[str, str]:
         """Return for each table a keyed digest of all that its extract would be made from."""
-        keys = self._keys.project(project)
+        return self._marks(self._keys.project(project), wanted, objections)
+
+    def _marks(self, keys: ProjectKeys, wanted: Sequence[Wanted], objections: Objections) -> dict[str, str]:
         return {one.permitted.table: self._fingerprint(keys, one, objections) for one in wanted}
 
     def prepare(
@@ -168,7 +170,7 @@ class Extraction:
         done, unless anything that it is made from has changed: then that is thrown away.
         """
         keys = self._keys.project(project)
-        marks = self.fingerprints(project, wanted, objections)
+        marks = self._marks(keys, wanted, objections)
         orders = [
             self._order(keys, one, objections, _place(folder, one) / marks[one.permitted.table]) for one in wanted
         ]

@@ -153,11 +153,9 @@ class ExtractRegistry:
 
     def place(self, permission: Permission) -> str:
         """Return the prefix under which the extracts in use lie in the room. Raises `NotPossible` until they are published."""
-        fitting = (e for e in self.in_use(permission.project) if e.permit_version == permission.permit_version)
-        newest = next(fitting, None)
-        if newest is None:
-            raise _not_ready()
-        return generation_of(newest.parts[0].name)
+        for extract in self._fitting(permission):
+            return generation_of(extract.parts[0].name)
+        raise _not_ready()
 
     def paths(self, extract: Extract) -> tuple[Path, ...]:
         """Return local files with the extract's parts, for the custodian's own reading."""
@@ -193,8 +191,10 @@ class ExtractRegistry:
     def found(self, permission: Permission, table: str) -> Extract | None:
         """Return the extract of the permit as it is now; None until it is published. Raises `NotFound`."""
         permitted = permission.table(table)
-        fitting = (e for e in self.in_use(permission.project) if e.permit_version == permission.permit_version)
-        return next((e for e in fitting if e.table == permitted.table), None)
+        return next((e for e in self._fitting(permission) if e.table == permitted.table), None)
+
+    def _fitting(self, permission: Permission) -> list[Extract]:
+        return [e for e in self.in_use(permission.project) if e.permit_version == permission.permit_version]
 
 
 def _not_ready() -> NotPossible:

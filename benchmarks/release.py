@@ -22,7 +22,7 @@ from hvelv.privacy.adapters.aggregate import StreamingAggregator, bounded_totals
 from hvelv.privacy.adapters.noise import OpenDPNoise
 from hvelv.privacy.domain.accounting import doses
 from hvelv.privacy.domain.plan import Plan, plan
-from hvelv.privacy.domain.query import query_from
+from hvelv.privacy.domain.questions import query_from
 from hvelv.privacy.domain.schema import Column, Schema
 
 GROUPS = 50

@@ -19,7 +19,7 @@ from hvelv.privacy.adapters.keyring import LocalKeyring
 from hvelv.privacy.adapters.wiring import Surroundings, desk
 from hvelv.privacy.domain.permission import Permission, PermittedTable
 from hvelv.privacy.domain.plan import Plan, plan
-from hvelv.privacy.domain.query import query_from
+from hvelv.privacy.domain.questions import query_from
 from hvelv.privacy.domain.schema import Column, Schema
 from hvelv.privacy.service.desk import Desk
 from hvelv.privacy.service.extraction import ExtractOrder, Wanted, parts_digest

@@ -6,24 +6,24 @@ the first `max_rows` rows in each of the first `max_groups` cells count. Nothing
 file whose order is wrong is refused, because there a person could count twice.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from hvelv.kernel.errors import Unavailable, _
 from hvelv.privacy.adapters.compiled import compiled
+from hvelv.privacy.adapters.frames import rows, wrong_order
 from hvelv.privacy.adapters.predicates import Mask, Positions, numbers, positions, rows_meeting
-from hvelv.privacy.domain.plan import Part, Plan
+from hvelv.privacy.domain.checking import Amount
+from hvelv.privacy.domain.framing import Framed
+from hvelv.privacy.domain.measuring import Ask, Cells, Part, RowVectors
+from hvelv.privacy.domain.plan import Plan
 from hvelv.privacy.domain.schema import PSEUDONYM
 
-BATCH = 1 << 16
-MOST_ROWS = 2**31  # with values below 2^31 units no sum leaves 63 bits
+MOST_NUMBERS = 1 << 22  # in a matrix of row vectors at a time
 
 Vector = NDArray[np.int64]
 
@@ -63,108 +63,187 @@ def _add_runs(  # noqa: PLR0917 - compiled, where names are not kept
 add_runs = compiled(_add_runs)
 
 
-@dataclass
-class _Pass:
-    """The state of one pass over a file."""
+def _first_rows(person: Any, inside: Any, state: Any, max_rows: int) -> bool:  # pragma: no cover - compiled
+    """Clear `inside` from each person's rows after the first `max_rows`. Returns False where the order is wrong.
 
-    plan: Plan
+    `state[0]` is the present person; `state[1]` how many of the person's rows count so far.
+    """
+    for i in range(len(person)):
+        if person[i] != state[0]:
+            if person[i] < state[0]:
+                return False
+            state[0] = person[i]
+            state[1] = 0
+        if not inside[i]:
+            continue
+        if state[1] >= max_rows:
+            inside[i] = False
+            continue
+        state[1] += 1
+    return True
 
-    def __post_init__(self) -> None:
-        cells = self.plan.cells
-        self.totals: Vector = np.zeros((len(self.plan.parts), cells), np.int64)
-        self.rows: Vector = np.zeros(cells, np.int64)
-        self.met: Vector = np.zeros(1 + self.plan.max_groups, np.int64)
-        self.current: NDArray[np.uint64] = np.zeros(1, np.uint64)
+
+first_rows = compiled(_first_rows)
+
+
+class _Persons:
+    """Numbers the persons of passing batches: the same for one, and growing."""
+
+    def __init__(self) -> None:
         self.wide: NDArray[np.uint64] = np.zeros((1, 2), np.uint64)  # the last row's pseudonym of 16 bytes
+        self.last = np.uint64(0)
 
-    def add(self, batch: Any) -> None:
-        column = {name: batch.column(name) for name in batch.schema.names}
-        person = self.persons(column[PSEUDONYM])
-        cell = self.cells(column, len(person))
-        units = np.empty((len(self.plan.parts), len(person)), np.int64)
-        for i, part in enumerate(self.plan.parts):
-            units[i] = contribution(part, column)
-        bounds = self.plan.max_rows, self.plan.max_groups
-        if not add_runs(person, cell, units, self.totals, self.rows, self.met, self.current, *bounds):
-            raise _wrong_order()
-
-    def persons(self, pseudonyms: Any) -> Any:
-        """Return a number for each row's person, the same for one and growing: the pseudonym, or its rank if it is wide."""
-        if not pa.types.is_fixed_size_binary(pseudonyms.type):
+    def of(self, pseudonyms: Any) -> Any:
+        """Return a number for each row's person: the pseudonym, or its rank if it is wide."""
+        if not (pa.types.is_fixed_size_binary(pseudonyms.type) or pa.types.is_large_binary(pseudonyms.type)):
             return pseudonyms.to_numpy(zero_copy_only=False)
+        pseudonyms = (
+            pseudonyms.cast(pa.binary(16)) if pa.types.is_fixed_size_binary(pseudonyms.type) else _fixed(pseudonyms)
+        )
         raw = np.frombuffer(pseudonyms.buffers()[1], ">u8")[2 * pseudonyms.offset :][: 2 * len(pseudonyms)]
         halves = np.concatenate((self.wide, raw.reshape(-1, 2).astype(np.uint64)))
         first, last = halves[:, 0], halves[:, 1]
         other = (first[1:] != first[:-1]) | (last[1:] != last[:-1])
         if ((first[1:] < first[:-1]) | ((first[1:] == first[:-1]) & (last[1:] < last[:-1]))).any():
-            raise _wrong_order()
+            raise wrong_order()
         self.wide = halves[-1:]
-        return self.current[0] + np.cumsum(other, dtype=np.uint64)
+        found = self.last + np.cumsum(other, dtype=np.uint64)
+        self.last = found[-1] if len(found) else self.last
+        return found
 
-    def cells(self, column: dict[str, Any], length: int) -> Positions:
-        cell: Positions = np.zeros(length, np.int64)
-        inside: Mask = np.ones(length, np.bool_)
-        for key in self.plan.keys:
+
+def _fixed(pseudonyms: Any) -> Any:
+    """Return pseudonyms of 16 bytes that came as bytes of any length (from Polars) as what they are."""
+    return pseudonyms.cast(pa.binary()).cast(pa.binary(16))
+
+
+class _CellPass:
+    """Cells: a vector for each part, in which a person counts in the first cells met."""
+
+    def __init__(self, ask: Cells) -> None:
+        self.ask = ask
+        self.totals: Vector = np.zeros((len(ask.parts), ask.length), np.int64)
+        self.rows: Vector = np.zeros(ask.length, np.int64)
+        self.met: Vector = np.zeros(1 + ask.max_groups, np.int64)
+        self.current: NDArray[np.uint64] = np.zeros(1, np.uint64)
+
+    def add(self, person: Any, column: Mapping[str, Any], inside: Mask) -> None:
+        cell = self.cells(column, inside)
+        units = np.empty((len(self.ask.parts), len(person)), np.int64)
+        for i, part in enumerate(self.ask.parts):
+            units[i] = contribution(part, column)
+        bounds = self.ask.max_rows, self.ask.max_groups
+        if not add_runs(person, cell, units, self.totals, self.rows, self.met, self.current, *bounds):
+            raise wrong_order()
+
+    def cells(self, column: Mapping[str, Any], inside: Mask) -> Positions:
+        cell: Positions = np.zeros(len(inside), np.int64)
+        for key in self.ask.keys:
             at = positions(key, column[key.name])
             inside &= at >= 0
             cell *= len(key.labels)
             cell += at
-        for condition in self.plan.conditions:
-            inside &= rows_meeting(condition, column[condition.column.name])
         cell[~inside] = -1
         return cell
 
+    def result(self) -> list[list[int]]:
+        return cast("list[list[int]]", self.totals.tolist())
 
-def contribution(part: Part, column: dict[str, Any]) -> Vector | int:
+
+class _RowPass:
+    """Row vectors: the sum over each person's first rows of what a row makes by itself, held to its bound."""
+
+    def __init__(self, ask: RowVectors) -> None:
+        self.ask = ask
+        self.total: Vector = np.zeros(ask.length, np.int64)
+        self.state: NDArray[np.uint64] = np.zeros(2, np.uint64)
+
+    def add(self, person: Any, column: Mapping[str, Any], inside: Mask) -> None:
+        given: dict[str, Vector] = {}
+        for key in self.ask.positions:
+            given[key.name] = positions(key, column[key.name])
+            inside &= given[key.name] >= 0
+        for amount in self.ask.amounts:
+            units, there = units_of(amount, column[amount.column.name])
+            given[amount.column.name] = units
+            inside &= there
+        if not first_rows(person, inside, self.state, self.ask.max_rows):
+            raise wrong_order()
+        kept = np.flatnonzero(inside)
+        size = max(1, MOST_NUMBERS // max(1, self.ask.length))
+        for start in range(0, len(kept), size):
+            some = kept[start : start + size]
+            self.total += self._made({name: values[some] for name, values in given.items()}, len(some))
+
+    def _made(self, given: Mapping[str, Vector], length: int) -> Vector:
+        made = np.asarray(self.ask.make(given))
+        if made.dtype != np.int64 or made.shape != (length, self.ask.length):
+            raise ValueError("row vectors of another form than was said")
+        norm = np.sqrt(np.einsum("ij,ij->i", made.astype(np.float64), made.astype(np.float64)))
+        made[norm > self.ask.bound] = 0
+        total: Vector = made.sum(axis=0)
+        return total
+
+    def result(self) -> list[list[int]]:
+        return [cast("list[int]", self.total.tolist())]
+
+
+PASSES: Mapping[type, Callable[[Any], "_CellPass | _RowPass"]] = {Cells: _CellPass, RowVectors: _RowPass}
+
+
+def units_of(amount: Amount, array: Any) -> tuple[Vector, Mask]:
+    """Return each row's whole units within the amount's bounds, whatever the row holds, and which rows have a value."""
+    values, there = numbers(array)
+    if values.dtype.kind in "iu" and amount.step == 1:
+        return np.clip(values, amount.low, amount.high).astype(np.int64), there
+    near = np.clip(np.where(there, values, 0) / float(amount.step), amount.low - 1.0, amount.high + 1.0)
+    return np.clip(np.rint(near).astype(np.int64), amount.low, amount.high), there
+
+
+def contribution(part: Part, column: Mapping[str, Any]) -> Vector | int:
     """Return what each row would add to `part`: whole units within the part's bounds, whatever the row holds."""
     if part.column is None:
         return 1
-    values, there = numbers(column[part.column.name])
     if part.kind == "present":
-        return there.astype(np.int64)
-    if values.dtype.kind == "i" and part.step == 1:
-        whole = np.clip(values, part.low, part.high) - part.origin
-        return np.where(there, whole, 0).astype(np.int64)
-    near = np.clip(np.where(there, values, 0) / float(part.step), part.low - 1.0, part.high + 1.0)
-    units = np.clip(np.rint(near).astype(np.int64), part.low, part.high) - part.origin
-    return np.where(there, units, 0)
+        return numbers(column[part.column.name])[1].astype(np.int64)
+    units, there = units_of(Amount(part.column, part.step, part.low, part.high), column[part.column.name])
+    moved = np.where(there, units - part.origin, 0)
+    return moved * moved if part.kind == "square" else moved
 
 
-def bounded_totals(paths: Sequence[Path], plan: Plan, *, batch: int = BATCH) -> list[list[int]]:
-    """Return the exact totals of every part and cell over an extract's files (Parquet, sorted by `pid` from one to the next)."""
-    names = [PSEUDONYM, *plan.columns]
-    work = _Pass(plan)
-    rows = 0
-    for path in paths:
-        with pq.ParquetFile(path, read_dictionary=_texts(path, names), pre_buffer=False) as file:
-            rows += file.metadata.num_rows
-            if rows >= MOST_ROWS:
-                raise Unavailable(_("Uttrekket har for mange rader til å summeres trygt."), code="rows")
-            for piece in file.iter_batches(batch_size=batch, columns=names):
-                work.add(piece)
-    return cast("list[list[int]]", work.totals.tolist())
+def totals(sources: Mapping[str, Sequence[Path]], framed: Framed, ask: Ask, *, batch: int = 0) -> list[list[int]]:
+    """Return the exact totals that `ask` is for, over a question's rows: for the noise and for nobody else.
+
+    `sources`: each table's files, sorted by `pid` from one to the next. Raises `Unavailable` for a wrong order.
+    """
+    work, persons = PASSES[type(ask)](ask), _Persons()
+    for piece in rows(sources, framed, ask.columns, size=batch):
+        column = {name: piece.column(name) for name in piece.schema.names}
+        inside: Mask = np.ones(piece.num_rows, np.bool_)
+        if framed.is_plain:
+            for condition in framed.conditions:
+                inside &= rows_meeting(condition, column[condition.column.name])
+        work.add(persons.of(column[PSEUDONYM]), column, inside)
+    return work.result()
 
 
-def _wrong_order() -> Unavailable:
-    return Unavailable(_("Uttrekket er ikke ordnet etter person og kan ikke brukes."), code="order")
-
-
-def _texts(path: Path, names: Sequence[str]) -> list[str]:
-    schema = pq.read_schema(path)
-    return [name for name in names if pa.types.is_string(schema.field(name).type)]
+def bounded_totals(paths: Sequence[Path], plan: Plan, *, batch: int = 0) -> list[list[int]]:
+    """Return the exact totals of every part and cell of a query to one table."""
+    return totals({plan.framed.table: paths}, plan.framed, plan.ask, batch=batch)
 
 
 class StreamingAggregator:
     """The `Aggregator` that the releases service asks."""
 
-    def totals(self, paths: Sequence[Path], plan: Plan) -> list[list[int]]:
+    def totals(self, sources: Mapping[str, Sequence[Path]], framed: Framed, ask: Ask) -> list[list[int]]:
         """Return the exact, bounded totals: for the noise and for nobody else."""
-        return bounded_totals(paths, plan)
+        return totals(sources, framed, ask)
 
     def warm_up(self) -> None:
-        """Compile the loop before the first person waits for it."""
-        empty = np.zeros(0, np.int64)
+        """Compile the loops before the first person waits for them."""
+        empty, nobody = np.zeros(0, np.int64), np.zeros(0, np.uint64)
         add_runs(
-            np.zeros(0, np.uint64), empty, np.zeros((1, 0), np.int64), np.zeros((1, 1), np.int64),
+            nobody, empty, np.zeros((1, 0), np.int64), np.zeros((1, 1), np.int64),
             np.zeros(1, np.int64), np.zeros(2, np.int64), np.zeros(1, np.uint64), 1, 1,
         )  # fmt: skip
+        first_rows(nobody, np.zeros(0, np.bool_), np.zeros(2, np.uint64), 1)

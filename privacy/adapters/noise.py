@@ -14,16 +14,12 @@ from typing import Any
 
 import opendp.prelude as dp
 
-from hvelv.kernel.errors import Refusal, _
-from hvelv.privacy.domain.accounting import MICRO, Dose
+from hvelv.kernel.errors import _
+from hvelv.privacy.domain.accounting import MICRO
+from hvelv.privacy.domain.measuring import Dose
+from hvelv.privacy.service.releases import NotCovered
 
 dp.enable_features("contrib")
-
-
-class NotCovered(Refusal):
-    """The privacy map says that the noise would cost more than was charged. Nothing was drawn."""
-
-    status = 409
 
 
 class OpenDPNoise:
@@ -31,9 +27,9 @@ class OpenDPNoise:
 
     def draw(self, dose: Dose, totals: Sequence[int]) -> list[int]:
         """Return `totals` with noise. Raises `NotCovered` unless the privacy map is within the dose's price."""
-        measurement = _gaussian(dose.scale)
+        measurement, price = MEASUREMENTS[dose.noise](dose.scale), Fraction(dose.rho_micro, MICRO)
         loss = measurement.map(dose.sensitivity)
-        if not (math.isfinite(loss) and Fraction(loss) <= Fraction(dose.rho_micro, MICRO)):
+        if not math.isfinite(loss) or _rho(dose, Fraction(loss)) > price:
             raise NotCovered(_("Støyen dekker ikke prisen. Ingenting er regnet ut."))
         return [int(value) for value in measurement([int(total) for total in totals])]
 
@@ -50,6 +46,20 @@ class OpenDPNoise:
 def _gaussian(scale: float) -> Any:
     space = dp.vector_domain(dp.atom_domain(T="i64")), dp.l2_distance(T="f64")
     return dp.m.make_gaussian(*space, scale=scale)
+
+
+@lru_cache(maxsize=256)
+def _laplace(scale: float) -> Any:
+    space = dp.vector_domain(dp.atom_domain(T="i64")), dp.l1_distance(T="f64")
+    return dp.m.make_laplace(*space, scale=scale)
+
+
+MEASUREMENTS = {"gaussian": _gaussian, "laplace": _laplace}
+
+
+def _rho(dose: Dose, loss: Fraction) -> Fraction:
+    """Return a loss as zCDP: pure epsilon costs epsilon squared over two (Bun & Steinke 2016, proposition 1.4)."""
+    return loss**2 / 2 if dose.noise == "laplace" else loss
 
 
 @lru_cache(maxsize=4096)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from hvelv.privacy.domain.plan import Condition, Key, Plain
+from hvelv.privacy.domain.checking import Condition, Key, Plain
 
 Mask = NDArray[np.bool_]
 Positions = NDArray[np.int64]

@@ -23,8 +23,8 @@ from hvelv.privacy.adapters.membership import Members
 from hvelv.privacy.adapters.predicates import rows_meeting
 from hvelv.privacy.adapters.pseudonyms import NO_BLOCKS, Blocks, PersonCipher
 from hvelv.privacy.adapters.transforms import FIRST_DAY, LAST_DAY, MOST_DAYS, SHIFT, expression
+from hvelv.privacy.domain.checking import conditions_of
 from hvelv.privacy.domain.identifiers import BLOCK_BYTES
-from hvelv.privacy.domain.plan import conditions_of
 from hvelv.privacy.domain.schema import PSEUDONYM, Column
 from hvelv.privacy.domain.transforms import ShiftDate, SuppressRare
 from hvelv.privacy.service.extraction import ExtractOrder

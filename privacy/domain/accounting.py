@@ -22,11 +22,10 @@ nothing more. All values are integers before they are added: no order of rows an
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
-from itertools import starmap
 
-from hvelv.privacy.domain.plan import Answer, Part, Plan
+from hvelv.privacy.domain.measuring import Cells, Dose, Part, RowVectors
+from hvelv.privacy.domain.plan import Answer, Plan
 
 MICRO = 1_000_000
 Z95 = 1.959963984540054  # the normal distribution's two-sided 95 % point
@@ -55,31 +54,30 @@ def scale(distance: float, rho_micro: int) -> float:
     return distance / math.sqrt(2 * rho_micro / MICRO) * MARGIN
 
 
-@dataclass(frozen=True)
-class Dose:
-    """The noise that one part gets."""
+def gaussian(name: str, rho_micro: int, distance: float, unit: Fraction = Fraction(1)) -> Dose:
+    """Return the dose for a vector that one person moves by `distance` (L2, in units). Raises `ValueError` for no price."""
+    if rho_micro < 1:
+        raise ValueError("less than one micro-rho for a part")
+    return Dose(name, rho_micro, distance, scale(distance, rho_micro), unit)
 
-    part: Part
-    rho_micro: int
-    sensitivity: float
-    scale: float
 
-    @property
-    def deviation(self) -> float:
-        """Return the noise's standard deviation in the column's own unit."""
-        return self.scale * float(self.part.step)
+def cell_doses(ask: Cells, rho_micro: int) -> tuple[Dose, ...]:
+    """Return the noise of every part of cells when they all cost `rho_micro`. Raises `ValueError` if too little."""
+    shares = split(rho_micro, len(ask.parts))
+    return tuple(
+        gaussian(part.kind, share, sensitivity(part, ask.max_rows, ask.max_groups), part.unit)
+        for part, share in zip(ask.parts, shares, strict=True)
+    )
+
+
+def row_dose(name: str, ask: RowVectors, rho_micro: int, unit: Fraction = Fraction(1)) -> Dose:
+    """Return the noise of a vector that is summed over rows. Raises `ValueError` for no price."""
+    return gaussian(name, rho_micro, math.nextafter(float(ask.max_rows * ask.bound), math.inf), unit)
 
 
 def doses(plan: Plan, rho_micro: int) -> tuple[Dose, ...]:
     """Return the noise of every part of `plan` when the whole costs `rho_micro`. Raises `ValueError` if too little."""
-    if rho_micro < len(plan.parts):
-        raise ValueError("less than one micro-rho for a part")
-
-    def dose(part: Part, share: int) -> Dose:
-        distance = sensitivity(part, plan.max_rows, plan.max_groups)
-        return Dose(part, share, distance, scale(distance, share))
-
-    return tuple(starmap(dose, zip(plan.parts, split(rho_micro, len(plan.parts)), strict=True)))
+    return cell_doses(plan.ask, rho_micro)
 
 
 def error95(deviation: float) -> float:
@@ -92,21 +90,23 @@ def mean_error95(total: Dose, counted: Dose, rows: float, offset: float = 0.0) -
     return Z95 * math.hypot(total.deviation, offset * counted.deviation) / rows
 
 
-def value_of(answer: Answer, used: Sequence[Dose], noisy: Sequence[int]) -> tuple[float | int | None, float | None]:
+def value_of(
+    answer: Answer, parts: Sequence[Part], used: Sequence[Dose], noisy: Sequence[int]
+) -> tuple[float | int | None, float | None]:
     """Return one cell's value and 95 % error from the noisy parts alone; (None, None) for a mean of too few rows.
 
     A mean is given where the noisy count is above its own 95 % error: below that it says nothing.
     """
-    first = used[0]
+    first, part = used[0], parts[0]
     if answer.kind == "count":
         return noisy[0], error95(first.deviation)
     if answer.kind == "sum":
-        total = noisy[0] * first.part.step
+        total = noisy[0] * part.step
         return (int(total) if total.denominator == 1 else float(total)), error95(first.deviation)
     rows, least = float(noisy[1]), error95(used[1].deviation)
     if rows < 1 or rows <= least:
         return None, None
-    part, unit = first.part, float(first.part.step)
+    unit = float(part.step)
     offset = noisy[0] * unit / rows
     mean = min(max(part.origin * unit + offset, part.low * unit), part.high * unit)
     return mean, mean_error95(first, used[1], rows, mean - part.origin * unit)

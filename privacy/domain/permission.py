@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hvelv.kernel.errors import NotFound, _
-from hvelv.privacy.domain.query import Filter
+from hvelv.privacy.domain.source import Filter
 from hvelv.privacy.domain.steps import Transform
 
 

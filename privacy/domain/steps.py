@@ -18,8 +18,8 @@ from pydantic import (
 
 from hvelv.kernel.canonical import canonical
 from hvelv.kernel.errors import Invalid, Problem, _
+from hvelv.privacy.domain.closed import Closed, Number
 from hvelv.privacy.domain.documents import refused
-from hvelv.privacy.domain.query import Closed, Number
 
 MOST_STEPS = 12
 MOST_EDGES = 101

@@ -11,8 +11,8 @@ from typing import Protocol
 from hvelv.kernel.canonical import canonical, digest
 from hvelv.kernel.errors import Unavailable, _
 from hvelv.privacy.domain.permission import PermittedTable
-from hvelv.privacy.domain.query import Filter
 from hvelv.privacy.domain.schema import Column, Schema
+from hvelv.privacy.domain.source import Filter
 from hvelv.privacy.domain.transforms import Transform, as_documents, combined
 from hvelv.privacy.service.keys import Keys, ProjectKeys
 from hvelv.privacy.service.optouts import Objections

@@ -9,23 +9,34 @@ because no noise of it was ever shown.
 import json
 import logging
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from hvelv.kernel.canonical import canonical
+from hvelv.kernel.canonical import canonical, digest
 from hvelv.kernel.clock import Clock
-from hvelv.kernel.errors import Invalid, NotFound, Problem, Unavailable, _
+from hvelv.kernel.errors import Invalid, NotFound, Problem, Refusal, Unavailable, _
 from hvelv.kernel.signing import Signer
-from hvelv.privacy.domain.accounting import Dose, doses
-from hvelv.privacy.domain.answers import keys_of, quote_of, rows_of, summary_of
+from hvelv.privacy.domain.answers import answer_of, proof_of, quote_of
+from hvelv.privacy.domain.charging import Charge, Line, Purchase
+from hvelv.privacy.domain.framing import Framed
+from hvelv.privacy.domain.measuring import Ask, Dose, Method, Result
 from hvelv.privacy.domain.permission import Permission, PermittedTable
-from hvelv.privacy.domain.plan import Plan, plan
-from hvelv.privacy.domain.query import query_from, rho_from
+from hvelv.privacy.domain.query import rho_from
+from hvelv.privacy.domain.questions import method_for, query_from
 from hvelv.privacy.domain.schema import Schema
-from hvelv.privacy.service.accounts import Accounts, Charge, Purchase
+from hvelv.privacy.domain.source import Asked
+from hvelv.privacy.service.accounts import Accounts
 from hvelv.privacy.service.extracts import Extract, ExtractRegistry
+
+
+class NotCovered(Refusal):
+    """The privacy map says that the noise would cost more than was charged. Nothing was drawn."""
+
+    status = 409
+
 
 KEY_FORM = re.compile(r"[A-Za-z0-9_-]{8,80}")
 log = logging.getLogger(__name__)
@@ -57,10 +68,10 @@ class VersionSource(Protocol):
 
 
 class Aggregator(Protocol):
-    """Exact totals in which no person counts for more than the plan's bounds."""
+    """Exact totals in which no person counts for more than the bounds of what is asked."""
 
-    def totals(self, paths: Sequence[Path], plan: Plan) -> list[list[int]]:
-        """Return a total for each part and cell, in whole units. `paths`: an extract's files, in order."""
+    def totals(self, sources: Mapping[str, Sequence[Path]], framed: Framed, ask: Ask) -> list[list[int]]:
+        """Return vectors in whole units. `sources`: each table's files, in order."""
         ...
 
 
@@ -81,6 +92,31 @@ class Noise(Protocol):
 
 
 @dataclass(frozen=True)
+class Pace:
+    """When an answer is given: at the ends of slots that double, so that how long it took says next to nothing.
+
+    `slot`: the shortest, in seconds; 0 answers at once.
+    """
+
+    slot: float = 0.0
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+    def begun(self) -> float:
+        """Return the moment at which work begins."""
+        return self.now()
+
+    def wait(self, begun: float) -> None:
+        """Wait for the end of the slot."""
+        if not self.slot:
+            return
+        taken, until = self.now() - begun, self.slot
+        while until < taken:
+            until *= 2
+        self.sleep(until - taken)
+
+
+@dataclass(frozen=True)
 class Engine:
     """What a release is made with."""
 
@@ -89,18 +125,38 @@ class Engine:
     signer: Signer
     delta: float
     code_version: str
+    pace: "Pace"
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """A question that fits: who asks, of what, at which price."""
+    """A question that fits: who asks, of which tables, at which price. `extracts`: None until they are published."""
 
     permission: Permission
-    table: PermittedTable
-    extract: Extract | None
-    plan: Plan
+    tables: tuple[PermittedTable, ...]  # the first one is the one that rows come from
+    extracts: tuple[Extract, ...] | None
+    method: Method
     rho_micro: int
     doses: tuple[Dose, ...]
+
+    @property
+    def question(self) -> Asked:
+        """Return the question."""
+        return self.method.framed.asked
+
+
+class Loss:
+    """What was drawn, added up: never more than was paid for."""
+
+    def __init__(self, expected: Sequence[Dose], rho_micro: int) -> None:
+        self._expected, self._left = list(expected), rho_micro
+
+    def take(self, doses: Sequence[Dose]) -> None:
+        """Note what is about to be drawn. Raises `NotCovered` for what was not foretold, or not paid for."""
+        foretold, self._expected = self._expected[: len(doses)], self._expected[len(doses) :]
+        self._left -= sum(dose.rho_micro for dose in doses)
+        if foretold != list(doses) or self._left < 0:
+            raise NotCovered(_("Støyen dekker ikke prisen. Ingenting er regnet ut."))
 
 
 class Releases:
@@ -124,19 +180,37 @@ class Releases:
         return self._quote(self._asked(project, person, document, rho_micro))
 
     def release(
-        self, project: str, person: str, document: object, rho_micro: object, idempotency_key: object
+        self,
+        project: str,
+        person: str,
+        document: object,
+        rho_micro: object,
+        idempotency_key: object,
+        *,
+        again: bool = False,
     ) -> dict[str, Any]:
         """Return the certified answer, charged once for each key.
 
+        The same question, answered before at no lower a price and on the same extracts, is answered from the store and
+        costs nothing, unless new noise is asked for (`again`).
         Raises `Denied`, `Invalid`, `NotFound`, `Overdrawn` and `KeyTaken` before anything is charged, and
         `Unavailable` after.
         """
         asked = self._asked(project, person, document, rho_micro)
-        extract = asked.extract or self._extracts.current(asked.permission, asked.table.table)
-        charge = self._accounts.charge(_purchase(asked, key_from(idempotency_key)))
+        extracts = asked.extracts or self._extracts_of(asked.permission, asked.tables)
+        purchase = _purchase(asked, extracts, key_from(idempotency_key))
+        if not again and self._accounts.made(purchase) is None:
+            stored = self._accounts.answered(project, purchase.query_hash, purchase.extract_hash, purchase.rho_micro)
+            if stored is not None:
+                return document_of(stored)
+        charge = self._accounts.charge(purchase)
         if charge.release is not None:
             return document_of(charge)
-        return document_of(charge, self._accounts.finish(charge, self._answered(asked, extract, charge)))
+        begun = self._engine.pace.begun()
+        try:
+            return document_of(charge, self._accounts.finish(charge, self._answered(asked, extracts, charge)))
+        finally:
+            self._engine.pace.wait(begun)
 
     def all(self, project: str, person: str) -> list[dict[str, Any]]:
         """Return the project's releases, newest first, in brief."""
@@ -157,26 +231,38 @@ class Releases:
 
     def _asked(self, project: str, person: str, document: object, rho_micro: object) -> _Asked:
         permission = self._permits.permission(project, person)
-        query, price = query_from(document), rho_from(rho_micro)
-        table = permission.table(query.dataset)
+        question, price = query_from(document), rho_from(rho_micro)
+        tables = tuple(permission.table(name) for name in question.tables)
+        found = [self._extracts.found(permission, table.table) for table in tables]
+        schemas = {table.table: self._schema(table, extract) for table, extract in zip(tables, found, strict=True)}
+        method = method_for(question, schemas)
+        try:
+            doses = method.doses(price)
+        except ValueError:
+            raise Invalid(
+                (Problem(_("Prisen er for lav til å måle alt som trengs for svaret."), "rho_micro"),)
+            ) from None
+        extracts = tuple(extract for extract in found if extract)
+        return _Asked(permission, tables, extracts if len(extracts) == len(found) else None, method, price, doses)
+
+    def _schema(self, table: PermittedTable, extract: Extract | None) -> Schema:
         whole = self._versions.version(table.dataset, table.version).schema
-        extract = self._extracts.found(permission, table.table)
-        meant = plan(query, whole.extracted(table.columns, table.extra if extract is None else extract.steps))
-        if price < len(meant.parts):
-            message = _("Spørringen måler {parts} ting og koster minst {parts} mikro-rho.")
-            raise Invalid((Problem(message, "rho_micro", params={"parts": len(meant.parts)}),))
-        return _Asked(permission, table, extract, meant, price, doses(meant, price))
+        return whole.extracted(table.columns, table.extra if extract is None else extract.steps)
+
+    def _extracts_of(self, permission: Permission, tables: Sequence[PermittedTable]) -> tuple[Extract, ...]:
+        return tuple(self._extracts.current(permission, table.table) for table in tables)
 
     def _quote(self, asked: _Asked, *, paid: int = 0) -> dict[str, Any]:
-        held = self._accounts.allocation(asked.permission.project, asked.table.dataset)
-        spent = held.spent - paid
+        held = [self._accounts.allocation(asked.permission.project, dataset) for dataset in _datasets(asked)]
+        least = min(held, key=lambda allocation: allocation.left)
+        spent = least.spent - paid
         allowance = {
-            "allocated": held.allocated,
+            "allocated": least.allocated,
             "spent": spent,
-            "left_after": held.allocated - spent - asked.rho_micro,
+            "left_after": least.allocated - spent - asked.rho_micro,
         }
         return quote_of(
-            asked.plan,
+            asked.method,
             asked.doses,
             asked.rho_micro,
             epsilon=self._engine.noise.epsilon(asked.rho_micro, self._engine.delta),
@@ -184,12 +270,11 @@ class Releases:
             allowance=allowance,
         )
 
-    def _answered(self, asked: _Asked, extract: Extract, charge: Charge) -> str:
+    def _answered(self, asked: _Asked, extracts: Sequence[Extract], charge: Charge) -> str:
         """Return the signed answer. Whatever goes wrong here is told in the same words."""
         try:
-            totals = self._engine.aggregator.totals(self._extracts.paths(extract), asked.plan)
-            noisy = [self._engine.noise.draw(dose, part) for dose, part in zip(asked.doses, totals, strict=True)]
-            body = self._body(asked, extract, charge, noisy)
+            result = self._measured(asked, extracts)
+            body = self._body(asked, extracts, charge, result)
             signed = self._engine.signer.sign("release", body)
         except Exception as error:  # noqa: BLE001 - one answer for all, so that it tells nothing of the data
             log.error("release %s stopped after its charge: %s", charge.id, type(error).__name__)  # noqa: TRY400
@@ -200,27 +285,72 @@ class Releases:
             ) from None
         return canonical(body | {"signature": signed.as_dict()}).decode()
 
-    def _body(self, asked: _Asked, extract: Extract, charge: Charge, noisy: Sequence[Sequence[int]]) -> dict[str, Any]:
+    def _measured(self, asked: _Asked, extracts: Sequence[Extract]) -> Result:
+        """Return the answer: every vector that the method asks for is drawn with the noise that was paid for."""
+        sources = {extract.table: self._extracts.paths(extract) for extract in extracts}
+        return measured(asked.method, asked.doses, asked.rho_micro, sources, self._engine)
+
+    def _body(self, asked: _Asked, extracts: Sequence[Extract], charge: Charge, result: Result) -> dict[str, Any]:
         quote = self._quote(asked, paid=asked.rho_micro)
+        first = asked.tables[0]
         return {
             "id": charge.id,
             "project": asked.permission.project,
             "person": charge.purchase.person,
-            "dataset": asked.table.table,
-            "dataset_id": asked.table.dataset,
-            "query": asked.plan.query.as_dict(),
-            "query_hash": asked.plan.query.hash,
+            "dataset": first.table,
+            "dataset_id": first.dataset,
+            "kind": quote["kind"],
+            "query": asked.question.as_dict(),
+            "query_hash": asked.question.hash,
             "rho_micro": asked.rho_micro,
             "epsilon": quote["epsilon"],
             "delta": quote["delta"],
             "charged_at": charge.at.isoformat(),
             "at": self._clock.now().isoformat(),
-            "keys": keys_of(asked.plan),
-            "rows": rows_of(asked.plan, asked.doses, noisy),
+            **answer_of(result),
             "quote": quote,
-            "extract_hash": extract.sha256,
+            "proof": proof_of(asked.doses),
+            "extract_hash": hash_of(extracts),
+            "extracts": [
+                {"dataset_id": table.dataset, "dataset": table.table, "extract_hash": extract.sha256}
+                for table, extract in zip(asked.tables, extracts, strict=True)
+            ],
             "versions": {"hvelv": self._engine.code_version, **self._engine.noise.versions()},
         }
+
+
+def measured(
+    method: Method,
+    doses: Sequence[Dose],
+    rho_micro: int,
+    sources: Mapping[str, Sequence[Path]],
+    engine: "Engine",
+) -> Result:
+    """Return a method's answer on files: each step's totals, with noise that was foretold and is within the price.
+
+    Raises `NotCovered` where a method asks for more than it said.
+    """
+    loss = Loss(doses, rho_micro)
+    work = method.work(doses)
+    try:
+        step = next(work)
+        while True:
+            loss.take(step.doses)
+            totals = engine.aggregator.totals(sources, method.framed, step.ask)
+            step = work.send([engine.noise.draw(dose, part) for dose, part in zip(step.doses, totals, strict=True)])
+    except StopIteration as done:
+        result: Result = done.value
+        return result
+
+
+def hash_of(extracts: Sequence[Extract]) -> str:
+    """Return the hash of the extracts that an answer was made of: a single one's own, or one of all their hashes."""
+    hashes = [extract.sha256 for extract in extracts]
+    return hashes[0] if len(hashes) == 1 else digest(hashes)
+
+
+def _datasets(asked: _Asked) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(table.dataset for table in asked.tables))
 
 
 def key_from(value: object) -> str:
@@ -231,16 +361,15 @@ def key_from(value: object) -> str:
     return value
 
 
-def _purchase(asked: _Asked, key: str) -> Purchase:
-    query = asked.plan.query
+def _purchase(asked: _Asked, extracts: Sequence[Extract], key: str) -> Purchase:
     return Purchase(
         project=asked.permission.project,
-        dataset=asked.table.dataset,
         person=asked.permission.person,
         idempotency_key=key,
-        query_hash=query.hash,
-        summary=summary_of(asked.plan),
-        rho_micro=asked.rho_micro,
+        query_hash=asked.question.hash,
+        extract_hash=hash_of(extracts),
+        summary=asked.method.summary,
+        lines=tuple(Line(dataset, asked.rho_micro) for dataset in _datasets(asked)),
     )
 
 
@@ -257,7 +386,7 @@ def brief(charge: Charge) -> dict[str, Any]:
         "id": charge.id,
         "at": charge.at.isoformat(),
         "person": purchase.person,
-        "dataset": purchase.dataset,
+        "dataset": ", ".join(purchase.datasets),
         "summary": purchase.summary,
         "rho_micro": purchase.rho_micro,
     }

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hvelv.kernel.errors import Unavailable
 from hvelv.privacy.adapters.aggregate import bounded_totals
 from hvelv.privacy.domain.accounting import doses, sensitivity
-from hvelv.privacy.domain.answers import rows_of
+from hvelv.privacy.domain.methods.tables import rows_of
 from tests.builders_privacy import a_plan, an_extract_file
 
 NAN, INF = float("nan"), float("inf")
@@ -81,7 +81,7 @@ def check_neighbours(persons, away, plan):
     without = np.array(totals({pid: r for pid, r in persons.items() if pid != away}, plan), dtype=object)
     for part, difference in zip(plan.parts, with_all - without, strict=True):
         moved = math.sqrt(sum(int(d) ** 2 for d in difference))
-        assert moved <= sensitivity(part, plan.max_rows, plan.max_groups)
+        assert moved <= sensitivity(part, plan.ask.max_rows, plan.ask.max_groups)
 
 
 @pytest.mark.attack("DP11")
@@ -155,10 +155,10 @@ def test_the_fast_pass_says_the_same_as_a_plain_loop(persons, by, max_rows, max_
         counted = {}
         for row in own:
             key = plain_key(plan, row)
-            if key is None or (key not in counted and len(counted) == plan.max_groups):
+            if key is None or (key not in counted and len(counted) == plan.ask.max_groups):
                 continue
             counted[key] = counted.get(key, 0) + 1
-            if counted[key] <= plan.max_rows:
+            if counted[key] <= plan.ask.max_rows:
                 for i, part in enumerate(plan.parts):
                     expected[i][cells[key]] += plain_part(part, row)
 
@@ -167,7 +167,7 @@ def test_the_fast_pass_says_the_same_as_a_plain_loop(persons, by, max_rows, max_
 
 def plain_key(plan, row):
     found = []
-    for key in plan.keys:
+    for key in plan.ask.keys:
         value = row[key.name]
         if value is None or not math.isfinite(value if not isinstance(value, str) else 0):
             return None

@@ -20,7 +20,7 @@ from hvelv.privacy.adapters.extraction import ParquetExtractor
 from hvelv.privacy.adapters.objecting import Buffers
 from hvelv.privacy.adapters.pseudonyms import PersonCipher
 from hvelv.privacy.domain.identifiers import BadIdentifiers
-from hvelv.privacy.domain.query import filters_from
+from hvelv.privacy.domain.source import filters_from
 from hvelv.privacy.domain.transforms import Bands, Clip, ShiftDate, SuppressRare, transforms_from
 from hvelv.privacy.service.keys import ProjectKeys
 from tests.builders_privacy import (

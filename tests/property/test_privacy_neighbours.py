@@ -22,7 +22,7 @@ from hvelv.privacy.adapters.aggregate import bounded_totals
 from hvelv.privacy.adapters.extraction import ParquetExtractor
 from hvelv.privacy.domain.accounting import sensitivity
 from hvelv.privacy.domain.plan import plan
-from hvelv.privacy.domain.query import query_from
+from hvelv.privacy.domain.questions import query_from
 from hvelv.privacy.domain.schema import Column, Schema
 from hvelv.privacy.domain.transforms import transforms_from
 from hvelv.privacy.service.extraction import ExtractOrder
@@ -143,7 +143,7 @@ def check_neighbours(persons, away, chosen, query):
 
     for part, difference in zip(meant.parts, everybody - without, strict=True):
         moved = math.sqrt(sum(int(d) ** 2 for d in difference))
-        assert moved <= sensitivity(part, meant.max_rows, meant.max_groups)
+        assert moved <= sensitivity(part, meant.ask.max_rows, meant.ask.max_groups)
     assert (everybody - without == alone).all()  # what the others add is the same, to the unit
 
 

@@ -30,7 +30,7 @@ REACH = [
 def test_one_person_changes_no_more_than_this(query, max_rows, max_groups, expected):
     plan = a_plan(**query, max_rows=max_rows, max_groups=max_groups)
 
-    found = [sensitivity(p, plan.max_rows, plan.max_groups) * float(p.step) for p in plan.parts]
+    found = [sensitivity(p, plan.ask.max_rows, plan.ask.max_groups) * float(p.step) for p in plan.parts]
 
     assert found == pytest.approx(expected)
 
@@ -63,8 +63,8 @@ def test_a_mean_of_too_few_is_not_given():
     plan = a_plan(**a_measure("mean", 0, 50))
     used = doses(plan, 1_000)
 
-    assert value_of(plan.answers[0], used, [10**9, 3]) == (None, None)
-    value, error = value_of(plan.answers[0], used, [0, 100_000])
+    assert value_of(plan.answers[0], plan.parts, used, [10**9, 3]) == (None, None)
+    value, error = value_of(plan.answers[0], plan.parts, used, [0, 100_000])
     assert value == pytest.approx(25)
     assert error > 0
 
@@ -72,6 +72,6 @@ def test_a_mean_of_too_few_is_not_given():
 def test_a_mean_stays_within_its_bounds():
     plan = a_plan(**a_measure("mean", 0, 50))
 
-    value, _error = value_of(plan.answers[0], doses(plan, 1_000), [10**9, 10_000])
+    value, _error = value_of(plan.answers[0], plan.parts, doses(plan, 1_000), [10**9, 10_000])
 
     assert value == 50

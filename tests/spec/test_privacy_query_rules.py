@@ -8,8 +8,11 @@ import pytest
 from hvelv.kernel.errors import Invalid
 from hvelv.operation.demo_data import DIAGNOSES, LABORATORY, POPULATION
 from hvelv.privacy.domain.documents import document_from
-from hvelv.privacy.domain.plan import conditions_of, plan, scale_of
-from hvelv.privacy.domain.query import filters_from, query_from, rho_from
+from hvelv.privacy.domain.checking import conditions_of, scale_of
+from hvelv.privacy.domain.plan import plan
+from hvelv.privacy.domain.query import rho_from
+from hvelv.privacy.domain.questions import query_from
+from hvelv.privacy.domain.source import filters_from
 from hvelv.privacy.domain.schema import Column, Schema
 from hvelv.privacy.domain.transforms import combined, transformed, transforms_from
 from hvelv.privacy.service.releases import key_from
@@ -56,8 +59,8 @@ REFUSED = {
     "an unknown measure": ({"measures": [{"kind": "max", "column": "value"}]}, "measures.0"),
     "no measure": ({"measures": []}, "measures"),
     "seven measures": ({"measures": [COUNT] * 7}, "measures"),
-    "four keys": ({"by": ["sex", "smoker", "test", "sex"]}, "by"),
-    "nine filters": ({"where": where("age", ">", 1)["where"] * 9}, "where"),
+    "five keys": ({"by": ["sex", "smoker", "test", "sex", "sex"]}, "by"),
+    "thirteen filters": ({"where": where("age", ">", 1)["where"] * 13}, "where"),
     "a text for a count of rows": ({"max_rows": "2"}, "max_rows"),
     "a truth value for a count of rows": ({"max_rows": True}, "max_rows"),
     "no row for each person": ({"max_rows": 0}, "max_rows"),

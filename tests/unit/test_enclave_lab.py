@@ -179,7 +179,7 @@ def test_a_query_is_sent_exactly_in_the_closed_form(platform):
 
 
 def test_the_platforms_own_model_takes_what_the_lab_sends(platform):
-    from hvelv.privacy.domain.query import query_from
+    from hvelv.privacy.domain.questions import query_from
 
     _here, project = platform
     query = project.query("patients").where("sex", "!=", "F").histogram("age", [0, 50, 110])

@@ -63,9 +63,8 @@ def test_epsilon_is_read_off_the_tight_curve(rho_micro, delta, epsilon):
 FORKED = """
 import os
 from hvelv.privacy.adapters.noise import OpenDPNoise
-from hvelv.privacy.domain.accounting import Dose
-from hvelv.privacy.domain.plan import ROWS
-noise, dose = OpenDPNoise(), Dose(ROWS, 100, 1.0, 100.0)
+from hvelv.privacy.domain.measuring import Dose
+noise, dose = OpenDPNoise(), Dose("rows", 100, 1.0, 100.0)
 noise.draw(dose, [0])
 if os.fork() == 0:
     print(noise.draw(dose, [0] * 8), flush=True)

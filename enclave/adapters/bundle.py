@@ -20,6 +20,7 @@ from hvelv.enclave.domain.naming import bundle_title, file_stem, title_of
 from hvelv.enclave.domain.tables import as_csv, cells, columns
 from hvelv.enclave.service.exports import certificate
 from hvelv.kernel.signing import Signer
+from hvelv.privacy.domain.describing import legend_of
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 POLICY = "gate-1"
@@ -54,7 +55,7 @@ class ZipBundle:
             for name, data in self._files(number, artifact, document):
                 files[name] = data
                 sources[name] = artifact.release
-        files["README.txt"] = README.format(title=title).encode()
+        files["README.txt"] = _readme(title, artifacts).encode()
         rho = {artifact.release: int(document["rho_micro"]) for artifact, document in artifacts}
         files["ro-crate-metadata.json"] = _json(_crate(request.id, title, permit, files, sources, at))
         statement = {
@@ -85,6 +86,17 @@ class ZipBundle:
             (f"figures/{stem}.png", as_png(artifact, document)),
             (f"figures/{stem}.csv", table),
         ]
+
+
+def _readme(title: str, artifacts: Sequence[tuple[Artifact, Mapping[str, Any]]]) -> str:
+    """Return what a reader has to know, with what each made column is, release by release."""
+    legends = {artifact.release: legend_of(document.get("query") or {}) for artifact, document in artifacts}
+    lines = [
+        f"{release}\n" + "\n".join(f"  {name}: {said}" for name, said in legend.items())
+        for release, legend in sorted(legends.items())
+        if legend
+    ]
+    return README.format(title=title) + ("\nColumns that were made:\n\n" + "\n".join(lines) + "\n" if lines else "")
 
 
 def _json(document: Any) -> bytes:

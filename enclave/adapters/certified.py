@@ -48,8 +48,9 @@ class CertifiedReleases:
         return proven == document and proven["project"] == project and proven["id"] == release
 
     def _in_permit(self, project: ProjectId, document: Mapping[str, Any]) -> bool:
-        permit = self.office.issued(project).permit
-        return (document.get("dataset_id"), document.get("dataset")) in {(d.dataset, d.table) for d in permit.datasets}
+        permitted = {(d.dataset, d.table) for d in self.office.issued(project).permit.datasets}
+        read = [(e.get("dataset_id"), e.get("dataset")) for e in document.get("extracts") or ()]
+        return {(document.get("dataset_id"), document.get("dataset")), *read} <= permitted
 
 
 @dataclass(frozen=True)

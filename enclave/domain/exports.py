@@ -54,15 +54,16 @@ class ArtifactKind(StrEnum):
     FIGURE = "figure"
 
 
-MARKS = ("bar", "line")
+MARKS = ("bar", "line", "step", "point", "heat")
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """One thing asked for: made by the gate from one certified release."""
+    """One thing asked for: made by the gate from one certified release, or from one of its further tables (`part`)."""
 
     kind: ArtifactKind
     release: ReleaseId
+    part: str = ""
     measure: str = ""
     mark: str = "bar"
 

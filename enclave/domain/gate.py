@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hvelv.enclave.domain.exports import MARKS, Artifact, ArtifactKind, Finding
+from hvelv.enclave.domain.tables import viewed
 from hvelv.kernel.errors import _
 from hvelv.kernel.ids import ReleaseId
 
 MOST_ITEMS = 20
 MOST_A_DAY = 20  # bundles of one project: what is chosen, and how often, says something too
-FIELDS = frozenset({"kind", "release", "title", "measure", "mark"})
+FIELDS = frozenset({"kind", "release", "title", "part", "measure", "mark"})
 LONGEST_FIELD = 200
 
 
@@ -43,8 +44,9 @@ class Offer:
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """Return the measures that the release holds."""
-        rows = self.evidence.document.get("rows", ()) if self.evidence else ()
+        """Return the measures that the release, or the table of it that is meant, holds."""
+        table = viewed(self.evidence.document, self.text("part")) if self.evidence else None
+        rows = (table or {}).get("rows", ())
         return tuple(rows[0]["values"]) if rows else ()
 
 
@@ -71,6 +73,10 @@ def _is_charged(offer: Offer) -> bool:
         return False
     cost = offer.evidence.document.get("rho_micro")
     return isinstance(cost, int) and 0 < cost <= offer.evidence.charged_rho
+
+
+def _part_is_there(offer: Offer) -> bool:
+    return offer.evidence is None or viewed(offer.evidence.document, offer.text("part")) is not None
 
 
 def _figure_is_drawable(offer: Offer) -> bool:
@@ -124,7 +130,13 @@ RULES: tuple[GateRule, ...] = (
         "G07-figure",
         _figure_is_drawable,
         _("Figuren viser et mål som resultatet ikke har, eller en form som porten ikke tegner."),
-        _("Velg et mål fra resultatet, og mark='bar' eller mark='line'."),
+        _("Velg et mål fra resultatet, og mark som en av: bar, line, step, point, heat."),
+    ),
+    GateRule(
+        "G11-part",
+        _part_is_there,
+        _("Resultatet har ikke noen tabell med dette navnet."),
+        _("Se release.tables for tabellene som resultatet har."),
     ),
 )
 
@@ -191,30 +203,51 @@ def _of_earlier_extracts(offers: tuple[Offer, ...]) -> list[int]:
     each other ask who that was. The newest release is of the newest extract, for an earlier one is withdrawn.
     """
     documents = {n: offer.evidence.document for n, offer in enumerate(offers, start=1) if offer.evidence}
-    newest: dict[str, Mapping[str, Any]] = {}
+    newest: dict[str, str] = {}
     for document in sorted(documents.values(), key=lambda document: str(document.get("at", ""))):
-        newest[str(document.get("dataset_id"))] = document
+        newest |= _extracts(document)
     return [
         number
         for number, document in documents.items()
-        if document.get("extract_hash") != newest[str(document.get("dataset_id"))].get("extract_hash")
+        if any(newest[dataset] != sha256 for dataset, sha256 in _extracts(document).items())
     ]
+
+
+def _extracts(document: Mapping[str, Any]) -> dict[str, str]:
+    """Return the hash of the extract of each dataset that a release was made of."""
+    own = [{"dataset_id": document.get("dataset_id"), "extract_hash": document.get("extract_hash")}]
+    return {str(e.get("dataset_id")): str(e.get("extract_hash")) for e in document.get("extracts") or own}
 
 
 def artifacts(offers: tuple[Offer, ...]) -> list[tuple[Artifact, Mapping[str, Any]]]:
     """Return what the gate will make of offers that passed every rule: each thing once, in an order of the gate's own."""
-    chosen = {artifact(offer): offer.evidence.document for offer in offers if offer.evidence}
-    return sorted(chosen.items(), key=lambda pair: (pair[0].release, pair[0].kind, pair[0].measure, pair[0].mark))
+    chosen = {
+        a: _view(offer.evidence.document, a.part) for offer in offers if offer.evidence for a in [artifact(offer)]
+    }
+    return sorted(chosen.items(), key=lambda pair: (pair[0].release, pair[0].part, *_drawn(pair[0])))
+
+
+def _drawn(made: Artifact) -> tuple[str, str, str]:
+    return made.kind, made.measure, made.mark
+
+
+def _view(document: Mapping[str, Any], part: str) -> Mapping[str, Any]:
+    """Return the table that an offer which passed the rules is about."""
+    found = viewed(document, part)
+    if found is None:
+        raise KeyError(part)
+    return found
 
 
 def artifact(offer: Offer) -> Artifact:
     """Return what the gate will make of one offer."""
     kind = ArtifactKind(offer.text("kind"))
     if kind is ArtifactKind.TABLE:
-        return Artifact(kind, ReleaseId(offer.text("release")))
+        return Artifact(kind, ReleaseId(offer.text("release")), offer.text("part"))
     return Artifact(
         kind=kind,
         release=ReleaseId(offer.text("release")),
+        part=offer.text("part"),
         measure=offer.text("measure"),
         mark=offer.text("mark") or "bar",
     )

@@ -16,7 +16,10 @@ def title_of(artifact: Artifact, document: Mapping[str, Any]) -> str:
     rows = document["rows"]
     measures = [artifact.measure] if artifact.kind is ArtifactKind.FIGURE else list(rows[0]["values"] if rows else ())
     keys = [str(key) for key in document["keys"]]
-    return f"{document['dataset']}: {', '.join(measures)}" + (f" by {', '.join(keys)}" if keys else "")
+    whole = "".join(
+        f" ({name})" for name in (document.get("kind", "table"), document.get("part")) if name not in {"table", None}
+    )
+    return f"{document['dataset']}{whole}: {', '.join(measures)}" + (f" by {', '.join(keys)}" if keys else "")
 
 
 def bundle_title(artifacts: Sequence[tuple[Artifact, Mapping[str, Any]]]) -> str:

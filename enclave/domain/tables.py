@@ -16,6 +16,16 @@ def plain_number(value: float | None) -> int | float | None:
     return float(f"{value:.{SIGNIFICANT}g}")
 
 
+def viewed(document: Mapping[str, Any], part: str) -> Mapping[str, Any] | None:
+    """Return a release as one of its further tables; as it is for no part, None for one that it does not have."""
+    if not part:
+        return document
+    table = (document.get("tables") or {}).get(part)
+    if table is None:
+        return None
+    return {**document, "keys": table["keys"], "rows": table["rows"], "picture": {}, "part": part}
+
+
 def columns(document: Mapping[str, Any]) -> list[str]:
     """Return the column names: the group keys, then each measure with its 95 % error."""
     rows = document["rows"]

@@ -3,6 +3,7 @@
 import pytest
 
 from hvelv.enclave.domain.gate import MOST_A_DAY, RULES, Offer, artifacts, findings_on, plain_items
+from hvelv.enclave.domain.naming import title_of
 from tests.builders import a_release, an_item, evidence
 
 
@@ -34,7 +35,33 @@ REFUSED = {
         Offer(an_item(kind="figure", measure="count", mark="image"), evidence()),
         "G07-figure",
     ),
+    "a further table that is not there": (Offer(an_item(part="rmst"), evidence()), "G11-part"),
 }
+RMST = {"keys": ["sex"], "rows": [{"key": ["m"], "values": {"rmst": 3.5}, "error95": {"rmst": 0.2}}]}
+
+
+def test_a_further_table_of_a_release_is_made_in_the_release_s_place():
+    document = a_release(tables={"rmst": RMST}, kind="survival")
+    offers = (
+        Offer(an_item(part="rmst"), evidence(document=document)),
+        Offer(an_item(kind="figure", part="rmst", measure="rmst", mark="point"), evidence(document=document)),
+    )
+
+    assert findings_on(offers) == ()
+    assert [made["rows"] for _artifact, made in artifacts(offers)] == [RMST["rows"]] * 2
+    assert title_of(*artifacts(offers)[0]) == "population (survival) (rmst): rmst by sex"
+
+
+def test_releases_that_share_one_of_their_linked_datasets_must_be_of_the_same_extract_of_it():
+    def linked(second, at):
+        extracts = [{"dataset_id": "d-one", "extract_hash": "one"}, {"dataset_id": "d-two", "extract_hash": second}]
+        document = a_release(
+            dataset_id="d-one", extract_hash="whole", extracts=extracts, at=f"2026-01-{at:02d}T12:00:00"
+        )
+        return Offer(an_item(), evidence(document=document))
+
+    assert [f.rule for f in findings_on((linked("old", 1), linked("new", 2)))] == ["G10-mixed"]
+    assert findings_on((linked("new", 1), linked("new", 2))) == ()
 
 
 def test_a_certified_release_with_a_plain_title_passes():

@@ -2,8 +2,10 @@
 
 The first line is the whole report, from reading the parts to its last number: k, persons in small classes, l and t of a
 sensitive variable, who is alone with any one, two and three of the variables. The second is what pycanon measures too,
-and a little more: k, persons in small classes, and mean risk, of what was gathered. pycanon has the rows in memory
-already and measures k. The third line has as many rows of fewer persons, five each, which pycanon cannot count.
+and a little more: k, persons in small classes, and mean risk, read and gathered like the whole. pycanon has the rows in
+memory already and measures k. The third is the first without the subsets: what a report in Polars was once timed at 37 times
+as fast as pycanon for (k, l, who is alone, persons in classes of fewer than 3, 5 and 10, mean and highest risk), and t.
+The fourth line has as many rows of fewer persons, five each, which pycanon cannot count.
 CPU seconds after a small run that warms up, the median of three for ours; ratios are of figures of the same run.
 """
 
@@ -15,10 +17,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import polars as pl
 
+from hvelv.privacy.adapters import risk
 from hvelv.privacy.adapters.risk import PolarsMeasurer
 from hvelv.privacy.adapters.risk_buckets import outlined
 from hvelv.privacy.adapters.risk_table import Table
@@ -74,8 +78,11 @@ def report(part: Path) -> Report:
         return measurer.measure(gathered, SCHEMA, Policy(), rows, {})
 
 
-def k_alone(gathered: Path) -> Outline:
-    return outlined(Table(gathered, SCHEMA, {}), Policy())
+def k_alone(part: Path) -> Outline:
+    with tempfile.TemporaryDirectory() as folder:
+        gathered = Path(folder) / "gathered"
+        PolarsMeasurer().gather([part], SCHEMA, gathered)
+        return outlined(Table(gathered, SCHEMA, {}), Policy())
 
 
 def thrice(work: Callable[[], object]) -> float:
@@ -98,14 +105,15 @@ def main() -> None:
         rows = frame.to_pandas()
         theirs = cpu_seconds(lambda: anonymity.k_anonymity(rows, list(QUASI)))
         ours = thrice(lambda: report(part))
-        gathered = Path(folder) / "gathered"
-        PolarsMeasurer().gather([part], SCHEMA, gathered)
-        alone = thrice(lambda: k_alone(gathered))
+        alone = thrice(lambda: k_alone(part))
+        with patch.object(risk, "MOST_TOGETHER", 0):
+            apart = thrice(lambda: report(part))
         people(given.rows, each=5).write_parquet(part)
         many = thrice(lambda: report(part))
     found = (
         ("whole report against pycanon's k alone", ours, theirs, GOAL),
         ("k and mean risk against pycanon's k alone", alone, theirs, GOAL),
+        ("report without subsets against pycanon's k alone", apart, theirs, GOAL),
         ("five rows a person against one", many, ours, 0.0),
     )
     for name, seconds, other, goal in found:

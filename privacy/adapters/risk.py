@@ -12,17 +12,19 @@ from numpy.typing import NDArray
 
 from hvelv.privacy.adapters import risk_table
 from hvelv.privacy.adapters.risk_buckets import IN_MEMORY, Bucketed, Rows, Standing, keyed
+from hvelv.privacy.adapters.risk_codes import Coding
 from hvelv.privacy.adapters.risk_counts import (
     DENSE,
     EXACT,
+    Alone,
     Cells,
     Classes,
     Counts,
     Keys,
     Persons,
     alone,
-    alone_dense,
     cells,
+    cells_of_one_row,
     classes,
     codes_of,
     keys_of,
@@ -31,8 +33,9 @@ from hvelv.privacy.adapters.risk_counts import (
     product,
     spread,
 )
+from hvelv.privacy.adapters.risk_loops import expose
 from hvelv.privacy.adapters.risk_suggestions import Trials
-from hvelv.privacy.adapters.risk_table import Coded, Coding, Table
+from hvelv.privacy.adapters.risk_table import Coded, Table
 from hvelv.privacy.domain.reviewing import Extra
 from hvelv.privacy.domain.risk import (
     LIMITS,
@@ -66,20 +69,19 @@ class _Sensitive:
         self.exposed = np.zeros(persons, np.bool_)
         self.distinct, self.entropy, self.closeness = np.iinfo(np.int64).max, np.inf, 0.0
 
-    def count(self, found: Cells, among: Classes) -> None:
-        """Take in how many have each value, and who is in a class with one."""
-        np.add.at(self.whole, found.value, found.count)
-        lengths = np.bincount(found.place, minlength=len(among.sizes))
-        self.exposed[among.person[lengths[among.place] == 1]] = True
+    def count(self, found: Cells) -> None:
+        """Take in how many have each value."""
+        self.whole += np.bincount(found.value, minlength=self.radix)
 
-    def compare(self, found: Cells) -> None:
-        """Take in how the classes stand to the whole, once that is counted."""
-        if not len(found.place):
+    def compare(self, found: Cells, among: Classes) -> None:
+        """Take in how the classes stand to the whole, once that is counted, and who is in one with a single value."""
+        if not len(found.value):
             return
         made = spread(found, self.whole, ordered=self.ordered)
+        expose(among.begins, among.person, made.distinct, self.exposed)
         self.distinct = min(self.distinct, int(made.distinct.min()))
-        self.entropy = min(self.entropy, float(made.entropy.min()))
-        self.closeness = max(self.closeness, float(made.distance.max()))
+        self.entropy = min(self.entropy, made.entropy)
+        self.closeness = max(self.closeness, made.distance)
 
     def result(self) -> Sensitive:
         """Return what was found, rounded so that equal risks look equal."""
@@ -89,6 +91,8 @@ class _Sensitive:
 
 
 def _cells(one: _Sensitive, among: Classes, rows: Rows, persons: int) -> Cells:
+    if not one.ordered and np.array_equal(rows.person, np.arange(persons)):  # all are here, with a row each
+        return cells_of_one_row(among, rows.values[one.name])
     return cells(among, rows.keys, rows.below, rows.values[one.name], one.radix, rows.person, persons)
 
 
@@ -143,23 +147,21 @@ class PolarsMeasurer:
         Returns the classes with whose they are, or nothing where there are too many to keep.
         """
         persons, single = len(found.smallest), bucketed.buckets == 1
-        held: list[list[Cells]] = []
+        held: list[tuple[Classes, list[Cells]] | None] = []
         owned: list[Owned] = []
         for number, rows in enumerate(bucketed):
             among = classes(rows.keys, rows.below, rows.person, persons)
             found.add(among, known.sizes(number, among) if known else None)
             made = [_cells(one, among, rows, persons) for one in told]
             for one, some in zip(told, made, strict=True):
-                one.count(some, among)
-            held.append(made if single else [])
+                one.count(some)
+            held.append((among, made) if single else None)
             if found.classes <= IN_MEMORY:
                 owned.append((among.keys, owners(among, persons)))
-        for kept, rows in zip(held, bucketed, strict=True):
-            if told and not single:
-                among = classes(rows.keys, rows.below, rows.person, persons)
-                kept = [_cells(one, among, rows, persons) for one in told]  # noqa: PLW2901
-            for one, some in zip(told, kept, strict=True):
-                one.compare(some)
+        for kept, rows in zip(held, bucketed, strict=True) if told else ():
+            among = kept[0] if kept else classes(rows.keys, rows.below, rows.person, persons)
+            for place, one in enumerate(told):
+                one.compare(kept[1][place] if kept else _cells(one, among, rows, persons), among)
         return owned if found.classes <= IN_MEMORY else ()
 
     def suggestions(
@@ -197,7 +199,8 @@ def _empty(rows: int, by: Sequence[str]) -> Report:
 
 
 def _sizes(smallest: NDArray[np.uint32]) -> tuple[tuple[int, int | None, int], ...]:
-    counts = np.bincount(np.searchsorted(SIZES, smallest, side="right") - 1, minlength=len(SIZES))
+    each = np.bincount(np.minimum(smallest, SIZES[-1]), minlength=SIZES[-1] + 1)
+    counts = np.add.reduceat(each, SIZES)
     ends = [*(size - 1 for size in SIZES[1:]), None]
     return tuple((start, end, int(count)) for start, end, count in zip(SIZES, ends, counts, strict=True))
 
@@ -218,17 +221,18 @@ def _subsets(
     def look() -> Iterable[Coded]:
         return kept if kept is not None else table.coded({name: codings[name] for name in by})
 
-    def count(names: Sequence[str]) -> int:
+    tables = Alone(lambda: (([p.codes[n] for n in by], p.person) for p in look()), all_radixes, table.persons)
+
+    def count(names: tuple[str, ...]) -> int:
         own = [radixes[name] for name in names]
         if product(own) > DENSE:
             return _alone(look, names, own, table)
-        return alone_dense((([p.codes[name] for name in names], p.person) for p in look()), own, table.persons)
+        return tables.count(tuple(by.index(name) for name in names))
 
-    return tuple(
-        Subset(names, count(names))
-        for size in range(1, min(MOST_TOGETHER, len(by)) + 1)
-        for names in itertools.combinations(by, size)
-    )
+    most = min(MOST_TOGETHER, len(by))
+    together = [names for size in range(1, most + 1) for names in itertools.combinations(by, size)]
+    found = {names: count(names) for names in reversed(together)}  # of those of more, those of fewer can be made
+    return tuple(Subset(names, found[names]) for names in together)
 
 
 def _alone(look: Callable[[], Iterable[Coded]], names: Sequence[str], radixes: Sequence[int], table: Table) -> int:

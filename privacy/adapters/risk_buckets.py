@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hvelv.privacy.adapters.risk_codes import Coding
 from hvelv.privacy.adapters.risk_counts import Classes, Codes, Counts, Keys, classes, keys_of, mixed
-from hvelv.privacy.adapters.risk_table import Coded, Coding, Table
+from hvelv.privacy.adapters.risk_loops import lower
+from hvelv.privacy.adapters.risk_table import Coded, Table
 from hvelv.privacy.domain.risk import Outline, Policy, quasi
 from hvelv.privacy.domain.schema import Schema
 
@@ -88,10 +90,10 @@ def keyed(table: Table, codings: Mapping[str, Coding], by: Sequence[str], values
     """Yield the table's rows by the key of `by`, without those whose codes are not known."""
     radixes = [codings[name].radix for name in by]
     for coded in table.coded({name: codings[name] for name in (*by, *values)}):
-        known = np.ones(len(coded.person), np.bool_)
-        for name, radix in zip(by, radixes, strict=True):
-            known &= coded.codes[name] < radix
-        if not known.all():
+        if not coded.known:
+            known = np.ones(len(coded.person), np.bool_)
+            for name, radix in zip(by, radixes, strict=True):
+                known &= coded.codes[name] < radix
             codes = {name: column[known] for name, column in coded.codes.items()}
             coded = Coded(coded.person[known], codes)  # noqa: PLW2901
         keys, below = keys_of([coded.codes[name] for name in by], radixes, len(coded.person))
@@ -108,10 +110,10 @@ class Standing:
 
     def add(self, found: Classes, population: Counts | None) -> None:
         """Take in the classes of a bucket."""
-        self.classes += len(found.sizes)
-        np.minimum.at(self.smallest, found.person, found.sizes[found.place].astype(np.uint32))
+        self.classes += len(found.keys)
+        lower(self.smallest, found.begins, found.person, found.sizes)
         if population is not None:
-            np.minimum.at(self.rarest, found.person, population[found.place].astype(np.uint32))
+            lower(self.rarest, found.begins, found.person, population)
 
 
 def outlined(table: Table, policy: Policy) -> Outline:

@@ -1,27 +1,29 @@
-"""Counting persons in classes, on whole-number codes: sorted and packed arrays, and one compiled loop. No values here.
+"""Counting persons in classes, on whole-number codes: packed arrays, sorted and looped over. No values here.
 
 A row is a person's running number and one code for each variable. Codes of several variables make one key by mixed
 radix, which is exact; where the product of the radixes has more than 63 bits the key is a mix of 64 bits instead, in
 which two of a hundred million combinations meet with probability 3e-4.
 """
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hvelv.privacy.adapters.compiled import compiled
+from hvelv.privacy.adapters.risk_loops import NOBODY, append, claim, compare, divide, fold, lone
 
-Codes = NDArray[np.uint32]
+Codes = NDArray[np.uint16] | NDArray[np.uint32]
 Persons = NDArray[np.uint32]  # running numbers
 Keys = NDArray[np.uint64]
 Counts = NDArray[np.int64]
 WORD = 64
+NARROW = 1 << 16  # so many codes fit in two bytes
 EXACT = 1 << 63  # combinations below this have a key each
 DENSE = 1 << 25  # most combinations for which a table of all of them is kept: 128 MiB
-NOBODY = -1
+FOLDED = 1 << 20  # most combinations of a table that is kept for tables of fewer variables
 MOST_CODES = 3  # looked at together
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 divided by the golden ratio (splitmix64)
 
@@ -46,14 +48,18 @@ def mixed(keys: Keys) -> Keys:
     return keys ^ (keys >> np.uint64(31))
 
 
+def fitted(codes: NDArray[Any], below: int) -> Codes:
+    """Return codes that are all less than `below` in as few bytes as hold them: two or four."""
+    return codes.astype(np.uint16) if below <= NARROW else codes.astype(np.uint32)
+
+
 def keys_of(columns: Sequence[Codes], radixes: Sequence[int], rows: int) -> tuple[Keys, int]:
     """Return one key for each row, and the number below which they all are (2^64 for mixes)."""
     size = product(radixes)
     found: Keys = np.zeros(rows, np.uint64)
     if size < EXACT:
         for codes, radix in zip(columns, radixes, strict=True):
-            found *= np.uint64(radix)
-            found += codes
+            append(found, codes, radix)
         return found, max(size, 1)
     for codes in columns:
         found = mixed(found * _ODD + codes + np.uint64(1))
@@ -62,15 +68,20 @@ def keys_of(columns: Sequence[Codes], radixes: Sequence[int], rows: int) -> tupl
 
 @dataclass(frozen=True)
 class Classes:
-    """The classes among some rows. `pairs` are distinct (class, person): `place` says which class, `person` who.
+    """The classes among some rows, and who is in each.
 
-    `keys`: one for each class, ascending. `sizes`: persons in each.
+    `keys`: one for each class, ascending. `person`: the persons of the first, then of the second … `begins`: where those
+    of each begin, and where the last end.
     """
 
     keys: Keys
-    sizes: Counts
-    place: Counts
+    begins: Counts
     person: Persons
+
+    @property
+    def sizes(self) -> Counts:
+        """Return how many persons each has."""
+        return np.diff(self.begins)
 
 
 def _changes(values: NDArray[Any]) -> NDArray[np.bool_]:
@@ -98,28 +109,34 @@ def classes(keys: Keys, below: int, person: Persons, persons: int) -> Classes:
         names, keys = dense(keys)
     packed = (keys << np.uint64(width)) | person
     packed.sort()
-    packed = packed[_changes(packed)]
-    key, who = packed >> np.uint64(width), (packed & np.uint64((1 << width) - 1)).astype(np.uint32)
-    begins = np.flatnonzero(_changes(key))
-    sizes = np.diff(np.append(begins, len(key)))
-    place = np.repeat(np.arange(len(begins)), sizes)
-    found = key[begins]
-    return Classes(found if names is None else names[found.astype(np.int64)], sizes, place, who)
+    found, begins = np.empty(len(packed), np.uint64), np.empty(len(packed) + 1, np.int64)
+    who = np.empty(len(packed), np.uint32)
+    number, held = divide(packed, width, found, begins, who)
+    begins[number] = held
+    found = found[:number]
+    return Classes(found if names is None else names[found.astype(np.int64)], begins[: number + 1], who[:held])
 
 
 @dataclass(frozen=True)
 class Cells:
-    """How many persons of each class have each value: parallel arrays, ascending by class, then value."""
+    """The values of each class, once for each person who has it: the first class's, then the second's.
 
-    place: Counts
-    value: Counts
-    count: Counts
+    `begins`: where those of each begin, and where the last end. `value`: ascending in each class if asked for.
+    """
+
+    begins: Counts
+    value: Codes
+
+
+def cells_of_one_row(among: Classes, values: Codes) -> Cells:
+    """Return the cells where every person has one row, the first person the first."""
+    return Cells(among.begins, values[among.person])
 
 
 def cells(  # noqa: PLR0917 - the columns of one table
     among: Classes, keys: Keys, below: int, values: Codes, radix: int, person: Persons, persons: int
 ) -> Cells:
-    """Return the distinct (class, value, person), counted by class and value. Rows as those of `among`."""
+    """Return the distinct (class, value, person), ascending. Rows as those of `among`."""
     width, names = bits(persons), None
     if bits(below * radix) + width > WORD:
         keys = np.searchsorted(among.keys, keys).astype(np.uint64)
@@ -130,117 +147,114 @@ def cells(  # noqa: PLR0917 - the columns of one table
     packed = (cell << np.uint64(width)) | person
     packed.sort()
     packed = packed[_changes(packed)] >> np.uint64(width)
-    begins = np.flatnonzero(_changes(packed))
-    found = packed[begins] if names is None else names[packed[begins].astype(np.int64)]
-    key, value = found // np.uint64(radix), (found % np.uint64(radix)).astype(np.int64)
-    return Cells(np.cumsum(_changes(key)) - 1, value, np.diff(np.append(begins, len(packed))))
+    found = packed if names is None else names[packed.astype(np.int64)]
+    key, value = found // np.uint64(radix), (found % np.uint64(radix)).astype(np.uint32)
+    return Cells(np.append(np.flatnonzero(_changes(key)), len(key)), value)
 
 
 @dataclass(frozen=True)
 class Spread:
-    """What each class gives away: distinct values, exp of their entropy, distance from the whole."""
+    """What classes give away: distinct values of each, the least exp of an entropy, the largest distance from the whole."""
 
     distinct: Counts
-    entropy: NDArray[np.float64]
-    distance: NDArray[np.float64]
+    entropy: float
+    distance: float
 
 
 def spread(found: Cells, whole: Counts, *, ordered: bool) -> Spread:
-    """Return diversity and closeness of each class. `whole`: how many persons have each value, over all classes."""
-    begins = np.flatnonzero(_changes(found.place))
-    lengths = np.diff(np.append(begins, len(found.place)))
-    totals = np.add.reduceat(found.count, begins)
-    share = found.count / np.repeat(totals, lengths)
-    entropy = np.exp(-np.add.reduceat(share * np.log(share), begins))
-    rank = (np.cumsum(whole > 0) - 1)[found.value]
-    overall = whole[whole > 0] / whole.sum()
-    measure = _by_order if ordered else _by_value
-    return Spread(lengths, entropy, measure(share, rank, overall, begins, lengths))
+    """Return diversity and closeness of classes. `whole`: how many persons have each value, over all classes.
 
-
-def _by_value(
-    share: NDArray[np.float64], rank: Counts, overall: NDArray[np.float64], begins: Counts, _lengths: Counts
-) -> NDArray[np.float64]:
-    """Return the total variation: what a class does not have of the whole counts too."""
-    own = overall[rank]
-    return (np.add.reduceat(np.abs(share - own), begins) + 1 - np.add.reduceat(own, begins)) / 2
-
-
-def _by_order(
-    share: NDArray[np.float64], rank: Counts, overall: NDArray[np.float64], begins: Counts, lengths: Counts
-) -> NDArray[np.float64]:
-    """Return the earth mover's distance between m ordered values, one step 1/(m-1).
-
-    It is the area between two cumulative shares. A class's own is level between its values, and the whole's ascends, so
-    each level stretch is two pieces around where they cross, found by bisection and summed from a running sum.
+    Values lie apart by how many others there are (total variation), or, if `ordered`, in steps of 1/(m-1) of m values: the
+    earth mover's distance is then the area between two cumulative shares. A class's own is level between its values, and
+    the whole's ascends, so each level stretch is two pieces around where they cross, found by bisection and summed from
+    a running sum.
     """
-    m = len(overall)
-    if m == 1:
-        return np.zeros(len(begins))
-    level = np.cumsum(share)
-    level -= np.repeat(level[begins] - share[begins], lengths)
-    whole = np.cumsum(overall)[:-1]  # the last is 1 in both
-    running = np.concatenate(([0.0], np.cumsum(whole)))
-    last = np.zeros(len(share), np.bool_)
-    last[np.append(begins[1:], len(share)) - 1] = True
-    until = np.where(last, m - 1, np.append(rank[1:], 0))
-    start = np.minimum(rank, m - 1)
-    cross = np.clip(np.searchsorted(whole, level), start, until)
-    below = level * (cross - start) - (running[cross] - running[start])
-    above = running[until] - running[cross] - level * (until - cross)
-    return (np.add.reduceat(below + above, begins) + running[rank[begins]]) / (m - 1)
+    rank = np.cumsum(whole > 0) - 1
+    share = whole[whole > 0] / whole.sum()
+    up_to = np.cumsum(share)[:-1]
+    running = np.concatenate(([0.0], np.cumsum(up_to)))
+    distinct = np.empty(len(found.begins) - 1, np.int64)
+    least, farthest = compare(found.begins, rank[found.value], share, up_to, running, ordered, distinct)
+    return Spread(distinct, math.exp(least), farthest)
 
 
-def _claim_three(  # noqa: PLR0917 - compiled, where names are not kept
-    owner: Any, a: Any, b: Any, c: Any, radix_b: int, radix_c: int, person: Any
-) -> None:
-    """Write each row's person where its combination is, -2 where another was; nobody is -1."""
-    for i in range(len(person)):
-        k = (a[i] * radix_b + b[i]) * radix_c + c[i]
-        held = owner[k]
-        if held == -1:
-            owner[k] = person[i]
-        elif held != person[i]:
-            owner[k] = -2
+class Alone:
+    """Counts who is alone with their codes of up to three variables, by tables of all combinations and their owners.
 
-
-claim_three = compiled(_claim_three)
-
-
-def alone_dense(tables: Iterable[tuple[Sequence[Codes], Persons]], radixes: Sequence[int], persons: int) -> int:
-    """Return how many persons are alone with some combination of up to three codes, by a table of all combinations.
-
-    `tables`: columns of codes, and for each row whose it is; the number `persons` for a row that is several persons'.
+    The tables of fewer variables are made of those of more, where these were asked for first.
     """
-    owner = np.full(product(radixes), NOBODY, np.int32)
-    radix_b, radix_c = ([1] * 3 + list(radixes))[-2:]
-    for columns, person in tables:
-        nothing = np.zeros(len(person) if len(columns) < MOST_CODES else 0, np.uint32)
-        a, b, c = ([nothing] * MOST_CODES + list(columns))[-MOST_CODES:]
-        claim_three(owner, a, b, c, radix_b, radix_c, person.view(np.int32))
-    mask = np.zeros(persons + 1, np.bool_)
-    mask[owner[owner >= 0]] = True
-    return int(mask[:persons].sum())
+
+    def __init__(
+        self, look: Callable[[], Iterable[tuple[Sequence[Codes], Persons]]], radixes: Sequence[int], persons: int
+    ) -> None:
+        """`look` yields the columns of codes, and for each row whose it is; `persons` for one that is several persons'."""
+        self._look, self._radixes, self._persons = look, radixes, persons
+        self._shared: NDArray[np.int32] = np.empty(0, np.int32)
+        self._kept: dict[tuple[int, ...], NDArray[np.int32]] = {}
+
+    def count(self, columns: tuple[int, ...]) -> int:
+        """Return how many persons are alone with some combination of their codes of these."""
+        owner = self._owners(columns)
+        seen = np.zeros(self._persons + 1, np.bool_)
+        seen[self._persons] = True
+        found: int = lone(owner, seen)
+        return found
+
+    def _owners(self, columns: tuple[int, ...]) -> NDArray[np.int32]:
+        made = self._folded(columns)
+        if made is None:
+            size = product([self._radixes[c] for c in columns])
+            made = np.empty(size, np.int32) if size <= FOLDED else self._large(size)
+            made.fill(NOBODY)
+            self._claim(made, columns)
+        if made.size <= FOLDED:
+            self._kept[columns] = made
+        return made
+
+    def _large(self, size: int) -> NDArray[np.int32]:
+        """Return a table that is good until the next is asked for: new memory costs more than what is done with it."""
+        if self._shared.size < size:
+            self._shared = np.empty(size, np.int32)
+        return self._shared[:size]
+
+    def _folded(self, columns: tuple[int, ...]) -> NDArray[np.int32] | None:
+        more = [kept for kept in self._kept if len(kept) == len(columns) + 1 and set(columns) < set(kept)]
+        if not more:
+            return None
+        whole = min(more, key=lambda kept: self._kept[kept].size)
+        place = next(i for i, c in enumerate(whole) if c not in columns)
+        before, after = (product([self._radixes[c] for c in part]) for part in (whole[:place], whole[place + 1 :]))
+        found = np.full((before, after), NOBODY, np.int32)
+        fold(self._kept[whole].reshape(before, self._radixes[whole[place]], after), found)
+        return found.reshape(-1)
+
+    def _claim(self, owner: NDArray[np.int32], columns: tuple[int, ...]) -> None:
+        radix_b, radix_c = ([1] * 3 + [self._radixes[c] for c in columns])[-2:]
+        for codes, person in self._look():
+            mine = [codes[c] for c in columns]
+            kind = np.result_type(*mine)
+            nothing = np.zeros(len(person) if len(mine) < MOST_CODES else 0, kind)
+            a, b, c = ([nothing] * MOST_CODES + [one.astype(kind, copy=False) for one in mine])[-MOST_CODES:]
+            claim(owner, a, b, c, radix_b, radix_c, person.view(np.int32))
 
 
 def owners(found: Classes, persons: int) -> Persons:
     """Return the one person of each class, the number `persons` where there are more."""
-    first = found.person[np.cumsum(found.sizes) - found.sizes]
-    return np.where(found.sizes > 1, np.uint32(persons), first)
+    return np.where(found.sizes > 1, np.uint32(persons), found.person[found.begins[:-1]])
 
 
 def codes_of(keys: Keys, radixes: Sequence[int]) -> list[Codes]:
     """Return the codes that keys were made of; the keys are numbers in mixed radix, not mixes."""
     found = []
     for radix in reversed(radixes):
-        found.append((keys % np.uint64(radix)).astype(np.uint32))
+        found.append(fitted(keys % np.uint64(radix), radix))
         keys = keys // np.uint64(radix)
     return found[::-1]
 
 
 def alone(keys: Keys, below: int, person: Persons, persons: int) -> Persons:
-    """Return the persons who are alone with a key, by sorting; rows as those of `alone_dense`."""
+    """Return the persons who are alone with a key, by sorting; a person's number is `persons` in rows that are several's."""
     found = classes(keys, below, person, persons + 1)
-    single: Persons = found.person[found.sizes[found.place] == 1]
+    single: Persons = found.person[found.begins[:-1][found.sizes == 1]]
     own: Persons = single[single < persons]
     return own

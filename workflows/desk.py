@@ -32,9 +32,9 @@ from hvelv.privacy.adapters.cluster import Cluster, DaskMapper
 from hvelv.privacy.adapters.custodians import key_custodian
 from hvelv.privacy.adapters.passes import room_passes
 from hvelv.privacy.domain.permission import Permission, PermittedTable
-from hvelv.privacy.domain.query import Filter
 from hvelv.privacy.domain.risk import Policy
 from hvelv.privacy.domain.schema import Schema
+from hvelv.privacy.domain.source import Filter
 from hvelv.privacy.service.desk import Desk as Privacy
 from hvelv.privacy.service.jobs import Jobs
 from hvelv.privacy.service.reidentification import Reidentification
@@ -183,6 +183,8 @@ def desk(settings: Settings, objects: ObjectStore | None = None, *, clock: Clock
             passes=passes,
             work=home / "work",
             delta=settings.account_delta,
+            slot=settings.release_slot_seconds,
+            own_share=settings.account_own_share,
             code_version=code_version(),
             tables_at_once=settings.extract_tables,
             mapper=cluster_of(settings),

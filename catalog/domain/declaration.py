@@ -54,6 +54,7 @@ class Declaration:
     format: Format
     variables: tuple[Variable, ...]
     review_before_release: bool = False
+    population: str | None = None
 
     @property
     def person_id(self) -> Variable:
@@ -72,8 +73,8 @@ class Declaration:
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form; `read` of it gives an equal declaration.
 
-        `review_before_release`, and a variable's `transforms`, are there when they say something: what was declared
-        before there were such fields keeps its hash.
+        `review_before_release`, `population`, and a variable's `transforms`, are there when they say something: what
+        was declared before there were such fields keeps its hash.
         """
         return {
             "title": self.title.as_dict(),
@@ -83,7 +84,9 @@ class Declaration:
             "person_unique": self.person_unique,
             "format": self.format.as_dict(),
             "variables": [v.as_dict() for v in self.variables],
-        } | ({"review_before_release": True} if self.review_before_release else {})
+            **({"review_before_release": True} if self.review_before_release else {}),
+            **({"population": self.population} if self.population else {}),
+        }
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> "Declaration":

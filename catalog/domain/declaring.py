@@ -1,6 +1,7 @@
 """From JSON to a declaration: every field looked at, one problem for each that must be mended."""
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -17,8 +18,12 @@ MOST_KEYWORDS = 50
 MOST_DECIMALS = 1e12  # bounds beyond this in steps of `step` are not summed exactly
 DELIMITERS = (",", ";", "\t", "|")
 TOP = frozenset(
-    {"title", "description", "table", "keywords", "person_unique", "format", "variables", "review_before_release"}
-)
+    {
+        "title", "description", "table", "keywords", "person_unique", "format", "variables", "review_before_release",
+        "population",
+    }
+)  # fmt: skip
+POPULATION = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")  # as ids of datasets are
 FORMAT = frozenset({"kind", "delimiter", "encoding", "decimal"})
 VARIABLE = frozenset(
     {"name", "title", "role", "type", "unit", "low", "high", "step", "categories", "nullable", "transforms"}
@@ -203,8 +208,11 @@ def declared(document: Mapping[str, Any]) -> Declaration:
         keywords = []
     unique = r.flag(data.get("person_unique", False), "person_unique")
     review = r.flag(data.get("review_before_release", False), "review_before_release")
+    population = data.get("population")
+    if population is not None and not (isinstance(population, str) and POPULATION.fullmatch(population)):
+        r.wrong(_("Befolkningens navn har små bokstaver a–z, sifre og bindestrek, høyst 64 tegn."), "population")
     written = _format(r, data.get("format", {}))
     variables = _variables(r, data.get("variables"))
     if r.problems:
         raise Invalid(tuple(r.problems), _("Beskrivelsen av tabellen må rettes."))
-    return Declaration(title, description, str(table), tuple(keywords), unique, written, variables, review)
+    return Declaration(title, description, str(table), tuple(keywords), unique, written, variables, review, population)

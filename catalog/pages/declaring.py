@@ -133,6 +133,8 @@ def from_form(fields: Mapping[str, str]) -> dict[str, Any]:
         )
     if reading.problems:
         raise Invalid(tuple(reading.problems))
+    more: dict[str, Any] = {"population": reading.text("population")} if reading.text("population") else {}
+    more |= {"review_before_release": True} if "review_before_release" in fields else {}
     return {
         "title": reading.both("title"),
         "description": reading.both("description"),
@@ -146,7 +148,7 @@ def from_form(fields: Mapping[str, str]) -> dict[str, Any]:
             "decimal": reading.text("decimal") or ".",
         },
         "variables": variables,
-    } | ({"review_before_release": True} if "review_before_release" in fields else {})
+    } | more
 
 
 def _both(value: Any, name: str, row: str = "") -> dict[str, str]:
@@ -182,6 +184,7 @@ def to_form(document: Mapping[str, Any], *, spare: int = 0) -> tuple[dict[str, s
         **_both(document.get("title"), "title"),
         **_both(document.get("description"), "description"),
         "table": str(document.get("table", "")),
+        "population": str(document.get("population") or ""),
         "keywords": ", ".join(str(word) for word in keywords) if isinstance(keywords, list) else "",
         "kind": str(how.get("kind", "csv")),
         "delimiter": {"\t": "tab"}.get(str(how.get("delimiter", ",")), str(how.get("delimiter", ","))),

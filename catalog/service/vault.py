@@ -91,10 +91,24 @@ class WaitingRoom(Protocol):
 
 
 class AccountOpener(Protocol):
-    """Opens a dataset's privacy account; the privacy package's `Accounts` is one."""
+    """Opens the privacy account of a dataset's population; the privacy package's `Accounts` is one."""
 
-    def open_account(self, unit: Transaction, dataset: str, title: str, cap: int, actor: str) -> None:
-        """Open the account with `cap` micro-rho; one that is open already stays as it is."""
+    def open_account(
+        self,
+        unit: Transaction,
+        dataset: str,
+        title: str,
+        cap: int,
+        actor: str,
+        *,
+        population: str | None,
+        holder: str,
+        persons: int,
+    ) -> None:
+        """Open the account of the dataset's population with `cap` micro-rho; one that is open stays as it is.
+
+        Raises `NotPossible` for another population than the dataset's first, `Denied` for another holder's.
+        """
         ...
 
 
@@ -252,7 +266,16 @@ class Vault:
             if self._rows.add(transaction.session, version):
                 cap = rho_micro if rho_micro is not None else self._default_cap
                 title = version.declaration.title.nb
-                self._accounts.open_account(transaction, version.dataset, title, cap, version.published_by)
+                self._accounts.open_account(
+                    transaction,
+                    version.dataset,
+                    title,
+                    cap,
+                    version.published_by,
+                    population=version.declaration.population,
+                    holder=version.holder,
+                    persons=version.persons,
+                )
                 # The account's row has made a first version from elsewhere wait or commit: now it is seen.
                 self._is_theirs(transaction.session, version.dataset, version.holder)
                 detail: dict[str, Any] = {"version": version.content_hash, "holder": version.holder}

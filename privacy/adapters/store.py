@@ -1,11 +1,8 @@
-"""The custodian's rows about privacy. Integers of micro-rho; moments as ISO 8601 text in UTC.
-
-The CHECKs repeat in the database what the services promise: no account or allocation overdrawn, no free charge.
-"""
+"""The custodian's rows about privacy: keys, extracts, jobs. Moments as ISO 8601 text in UTC."""
 
 from datetime import UTC, datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Text, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, Column, Text
 from sqlmodel import Field
 
 from hvelv.kernel.database import CustodianRow
@@ -40,58 +37,6 @@ class KeyRow(CustodianRow, table=True):
     made_at: str
     destroyed_at: str | None = None
     direct: str | None = None
-
-
-class AccountRow(CustodianRow, table=True):
-    """A dataset's account: all its versions share it."""
-
-    __tablename__ = "privacy_account"
-    __table_args__ = (CheckConstraint("cap > 0 AND allotted >= 0 AND allotted <= cap", name="within"),)
-
-    dataset: str = Field(primary_key=True)
-    title: str
-    cap: int = Field(sa_column=_amount())
-    allotted: int = Field(sa_column=_amount())
-    opened_at: str
-
-
-class AllocationRow(CustodianRow, table=True):
-    """What a permit gave a project of a dataset's account."""
-
-    __tablename__ = "privacy_allocation"
-    __table_args__ = (CheckConstraint("allocated >= 0 AND spent >= 0 AND spent <= allocated", name="within"),)
-
-    project: str = Field(primary_key=True)
-    dataset: str = Field(primary_key=True, foreign_key="privacy_account.dataset")
-    allocated: int = Field(sa_column=_amount())
-    spent: int = Field(sa_column=_amount())
-    is_open: bool = True
-    opened_at: str
-
-
-class ChargeRow(CustodianRow, table=True):
-    """One charge, and the release that it paid for once there is one."""
-
-    __tablename__ = "privacy_charge"
-    __table_args__ = (
-        UniqueConstraint("project", "idempotency_key"),
-        CheckConstraint("rho_micro > 0", name="costs"),
-        CheckConstraint(
-            "(state = 'charged' AND release IS NULL) OR (state = 'released' AND release IS NOT NULL)", name="state"
-        ),
-    )
-
-    id: str = Field(primary_key=True)
-    project: str = Field(index=True)
-    dataset: str
-    person: str
-    idempotency_key: str
-    query_hash: str
-    summary: str
-    rho_micro: int = Field(sa_column=_amount())
-    state: str
-    at: str
-    release: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
 
 
 class ExtractRow(CustodianRow, table=True):

@@ -13,7 +13,8 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Field, Session, col
 
 from hvelv.kernel.database import CustodianRow
-from hvelv.privacy.adapters.store import AccountRow, moment_text
+from hvelv.privacy.adapters.store import moment_text
+from hvelv.privacy.adapters.store_accounts import DatasetRow
 from hvelv.privacy.domain.identifiers import BLOCK_BYTES
 from hvelv.privacy.domain.objecting import LONGEST_SCOPE, Act, By
 from hvelv.privacy.service.register import Batch, Events
@@ -103,7 +104,7 @@ class SqlOptOuts:
 
     def datasets(self, session: Session) -> set[str]:
         """Return the datasets that can be objected to: those with an account."""
-        return set(session.scalars(select(col(AccountRow.dataset))))
+        return set(session.scalars(select(col(DatasetRow.dataset))))
 
     def size(self, session: Session) -> int:
         """Return how many rows there are in all."""

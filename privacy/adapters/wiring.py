@@ -23,7 +23,7 @@ from hvelv.privacy.adapters.store_reviews import SqlReviews
 from hvelv.privacy.adapters.store_rooms import SqlRooms
 from hvelv.privacy.adapters.traces import DiskTraces
 from hvelv.privacy.domain.risk import DEFAULT_POLICY, Policy
-from hvelv.privacy.service.accounts import Accounts
+from hvelv.privacy.service.accounts import OWN_SHARE, Accounts
 from hvelv.privacy.service.canonical import CanonicalPersons
 from hvelv.privacy.service.credentials import PassMaker, RoomCredentials
 from hvelv.privacy.service.custody import KeyCustodian
@@ -35,10 +35,11 @@ from hvelv.privacy.service.jobs import Jobs
 from hvelv.privacy.service.keys import Keys
 from hvelv.privacy.service.optouts import OptOuts
 from hvelv.privacy.service.projects import ProjectPrivacy
-from hvelv.privacy.service.releases import Engine, PermitCheck, Releases, VersionSource
+from hvelv.privacy.service.releases import Engine, Pace, PermitCheck, Releases, VersionSource
 from hvelv.privacy.service.reviews import Reviews
 from hvelv.privacy.service.reviews import Surroundings as ReviewSurroundings
 from hvelv.privacy.service.rooms import Rooms
+from hvelv.privacy.service.statements import Statements
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class Surroundings:
     cache: Path
     delta: float
     code_version: str
+    slot: float = 0.0  # seconds: answers are given at the ends of slots that double
+    own_share: float = float(OWN_SHARE)  # of a new dataset's account, for the platform itself
     tables_at_once: int = 1
     mapper: Mapper | None = None  # where extracts are made, if not here
     purposes: Collection[str] = ()  # that can be objected to
@@ -72,14 +75,15 @@ def desk(around: Surroundings, *, ledger: SqlLedger | None = None) -> Desk:
     noise = OpenDPNoise()
     keys = Keys(database, SqlKeys(), around.kek, clock)
     optouts = OptOuts(database, SqlOptOuts(), keys, Buffers(), clock, purposes=around.purposes, holders=around.holders)
-    accounts = Accounts(database, ledger or SqlLedger(), clock, around.ids)
+    accounts = Accounts(database, ledger or SqlLedger(), clock, around.ids, own_share=around.own_share)
     extracts = ExtractRegistry(database, SqlExtracts(), CachedExtracts(around.store, around.cache), optouts, clock)
+    statements = Statements(accounts, noise.epsilon, delta=around.delta)
     jobs = Jobs(database, SqlJobs(), clock)
     judged = around.cache.parent / "reviews"
     traces = DiskTraces((around.cache, judged, *([around.work] if around.work else [])))
     beside = ReviewSurroundings(jobs.hurry, around.takes_part, judged)
     rooms = Rooms(database, SqlRooms(), store=around.store, traces=traces, keys=keys, clock=clock)
-    engine = Engine(StreamingAggregator(), noise, around.signer, around.delta, around.code_version)
+    engine = Engine(StreamingAggregator(), noise, around.signer, around.delta, around.code_version, Pace(around.slot))
     return Desk(
         accounts=accounts,
         keys=keys,
@@ -94,7 +98,7 @@ def desk(around: Surroundings, *, ledger: SqlLedger | None = None) -> Desk:
         rooms=rooms,
         reviews=Reviews(database, SqlReviews(), PolarsMeasurer(), policy=around.risk, around=beside, clock=clock),
         credentials=RoomCredentials(database, around.permits, around.passes, clock, published=extracts.place),
-        projects=ProjectPrivacy(keys, accounts, extracts, jobs, rooms, noise=noise, delta=around.delta),
+        projects=ProjectPrivacy(keys, accounts, extracts, jobs, rooms, statements=statements),
         releases=Releases(accounts, around.permits, around.versions, extracts, engine=engine, clock=clock),
         permits=around.permits,
         versions=around.versions,

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from hvelv.kernel.database import Transaction
-from hvelv.privacy.service.accounts import Accounts, Allocation
+from hvelv.privacy.service.accounts import Accounts
 from hvelv.privacy.service.extracts import Extract, ExtractRegistry
 from hvelv.privacy.service.jobs import Jobs
 from hvelv.privacy.service.keys import Keys
-from hvelv.privacy.service.releases import Noise, brief
+from hvelv.privacy.service.releases import brief
 from hvelv.privacy.service.rooms import Rooms
+from hvelv.privacy.service.statements import Statements
 
 
 class ProjectPrivacy:
@@ -23,11 +24,10 @@ class ProjectPrivacy:
         jobs: Jobs,
         rooms: Rooms,
         *,
-        noise: Noise,
-        delta: float,
+        statements: Statements,
     ) -> None:
         self._keys, self._accounts, self._extracts = keys, accounts, extracts
-        self._jobs, self._rooms, self._noise, self._delta = jobs, rooms, noise, delta
+        self._jobs, self._rooms, self._statements = jobs, rooms, statements
 
     def open(self, unit: Transaction, project: str, allocations: Mapping[str, int], actor: str) -> None:
         """Make the project's key and its allocations (dataset id to micro-rho), in the caller's transaction.
@@ -35,7 +35,8 @@ class ProjectPrivacy:
         What is there stays. Raises `Overdrawn` when a dataset's account has too little left.
         """
         self._keys.ensure_project(unit, project, actor)
-        for dataset in sorted(allocations):  # always in the same order, so that no two permits wait for each other
+        self._accounts.hold(unit, allocations)  # so that no two permits wait for each other
+        for dataset in sorted(allocations):
             self._accounts.allocate(unit, project, dataset, allocations[dataset], actor)
 
     def close(self, unit: Transaction, project: str) -> None:
@@ -56,7 +57,7 @@ class ProjectPrivacy:
 
     def budget(self, project: str) -> list[dict[str, Any]]:
         """Return the project's allocations, in micro-rho and as epsilon."""
-        return [self._shown(allocation) for allocation in self._accounts.allocations(project)]
+        return self._statements.budget(project)
 
     def view(self, project: str) -> dict[str, Any]:
         """Return how the project stands: budget, releases, extracts, the newest job, and the room's end if it has come."""
@@ -84,33 +85,8 @@ class ProjectPrivacy:
         }
 
     def account(self, dataset: str) -> dict[str, Any]:
-        """Return how a dataset's account stands. Raises `NotFound`."""
-        account = self._accounts.account(dataset)
-        return {
-            "dataset": account.dataset,
-            "title": account.title,
-            "cap": account.cap,
-            "allotted": account.allotted,
-            "left": account.cap - account.allotted,
-            "epsilon_cap": self._epsilon(account.cap),
-            "delta": self._delta,
-        }
-
-    def _shown(self, allocation: Allocation) -> dict[str, Any]:
-        return {
-            "dataset": allocation.dataset,
-            "title": allocation.title,
-            "allocated": allocation.allocated,
-            "spent": allocation.spent,
-            "left": allocation.left,
-            "is_open": allocation.is_open,
-            "epsilon_allocated": self._epsilon(allocation.allocated),
-            "epsilon_spent": self._epsilon(allocation.spent),
-            "delta": self._delta,
-        }
-
-    def _epsilon(self, rho_micro: int) -> float:
-        return self._noise.epsilon(rho_micro, self._delta)
+        """Return how the account of a dataset's population stands. Raises `NotFound`."""
+        return self._statements.account(dataset)
 
 
 def _state(extract: Extract, *, ended: bool) -> str:

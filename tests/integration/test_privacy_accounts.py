@@ -5,15 +5,17 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
-from sqlalchemy import insert, text, update
+from sqlalchemy import insert, update
 from sqlalchemy.exc import IntegrityError
 
 from hvelv.kernel.errors import Denied, Invalid, NotFound, NotPossible, Refusal, Unavailable
 from hvelv.privacy.adapters.noise import OpenDPNoise
-from hvelv.privacy.adapters.store import AllocationRow, ChargeRow
-from hvelv.privacy.service.accounts import KeyTaken, Overdrawn, spent_on
+from hvelv.privacy.adapters.store_accounts import AllocationRow, ChargeLineRow, ChargeRow, PopulationRow
+from hvelv.privacy.domain.charging import spent_on
+from hvelv.privacy.service.accounts import KeyTaken, Overdrawn
 from tests.builders_privacy import DATASET, PERSON, PROJECT, a_query, a_working_world, a_world
 
 REQUESTS, ALLOWANCE, PRICE = 16, 10, 1_000
@@ -38,6 +40,11 @@ def spent(world):
     return world.desk.accounts.allocation(PROJECT, DATASET).spent
 
 
+def new_noise(world, key, **query):
+    """Ask the same question again, for another answer."""
+    return world.desk.releases.release(PROJECT, PERSON, a_query(**query), PRICE, key, again=True)
+
+
 def charges(world):
     return world.desk.accounts.charges(PROJECT)
 
@@ -48,7 +55,7 @@ def test_of_16_requests_at_once_on_an_allowance_for_10_exactly_10_are_answered(w
     def ask(number):
         together.wait()
         try:
-            return world.release(f"request-{number:04d}", PRICE)
+            return new_noise(world, f"request-{number:04d}")
         except Overdrawn as refusal:
             return refusal
 
@@ -73,14 +80,15 @@ from hvelv.kernel.database import custodian
 from hvelv.kernel.errors import Refusal
 from hvelv.kernel.ids import RandomIds
 from hvelv.privacy.adapters.ledger import SqlLedger
-from hvelv.privacy.service.accounts import Accounts, Purchase
+from hvelv.privacy.domain.charging import Line, Purchase
+from hvelv.privacy.service.accounts import Accounts
 
 url, project, dataset, name = sys.argv[1:]
 accounts = Accounts(custodian(url), SqlLedger(), SystemClock(), RandomIds())
 made = 0
 for number in range(8):
     try:
-        accounts.charge(Purchase(project, dataset, "kari", f"{name}-{number:08d}", "q", "s", 1000))
+        accounts.charge(Purchase(project, "kari", f"{name}-{number:08d}", "q", "x", "s", (Line(dataset, 1000),)))
         made += 1
     except Refusal:
         pass
@@ -106,7 +114,7 @@ def test_a_refusal_says_what_is_spent_asked_for_and_left(world):
     world.release("request-0001", 9_500)
 
     with pytest.raises(Overdrawn) as refusal:
-        world.release("request-0002", 600)
+        world.release("request-0002", 600, by=["test"])
 
     assert dict(refusal.value.params) == {"spent": 9_500, "asked": 600, "left": 500}
     assert len(charges(world)) == 1
@@ -179,13 +187,11 @@ def test_the_charge_is_committed_before_the_data_are_opened(world, monkeypatch):
     inner = engine.aggregator.totals
 
     class Watching:
-        def totals(self, path, plan):
+        def totals(self, *asked):
             seen.append((spent(world), world.actions()[-1]))
-            return inner(path, plan)
+            return inner(*asked)
 
-    monkeypatch.setattr(world.desk.releases, "_engine", type(engine)(
-        Watching(), engine.noise, engine.signer, engine.delta, engine.code_version
-    ))  # fmt: skip
+    monkeypatch.setattr(world.desk.releases, "_engine", replace(engine, aggregator=Watching()))
     world.release("request-0001")
 
     assert seen == [(PRICE, "release.charged")]
@@ -253,7 +259,7 @@ def test_what_is_refused_costs_nothing(world):
 
 
 def test_without_a_published_extract_nothing_is_charged(bare):
-    bare.open_project()
+    bare.open_project(rho_micro=5_000)
 
     with pytest.raises(NotPossible, match="ikke klart"):
         bare.release()
@@ -277,8 +283,8 @@ def test_projects_together_cannot_have_more_than_the_dataset_has(bare):
         outcomes = list(pool.map(open_one, range(6)))
 
     assert outcomes.count(None) == 2
-    assert outcomes.count(2_000) == 4
-    assert bare.desk.accounts.account(DATASET).allotted == 8_000
+    assert outcomes.count(1_000) == 4
+    assert bare.desk.accounts.account(DATASET).allotted == 9_000  # a tenth is the platform's own
 
 
 def test_a_dataset_keeps_its_account_through_all_its_versions(bare):
@@ -289,21 +295,35 @@ def test_a_dataset_keeps_its_account_through_all_its_versions(bare):
     assert bare.actions().count("account.opened") == 1
 
 
+LINES_REFUSED = [
+    *(("rho_micro", value) for value in (0, -1, 10**12 + 1)),
+    *(("delta_femto", value) for value in (-1, 10**9 + 1)),
+    *(("pure_micro", value) for value in (0, -1, 10**12 + 1)),
+]
+
+
 @pytest.mark.attack("DP06")
 def test_the_database_itself_refuses_an_overdrawn_row_and_a_free_charge(world):
     def write(statement):
         with pytest.raises(IntegrityError), world.database.transaction() as unit:
             unit.session.connection().execute(statement)
 
-    charge = {"id": "rel-x", "project": PROJECT, "dataset": DATASET, "person": PERSON, "idempotency_key": "k"}
-    charge |= {"query_hash": "q", "summary": "s", "state": "charged", "at": "2026"}
+    charge = {"id": "rel-x", "project": PROJECT, "person": PERSON, "idempotency_key": "k"}
+    charge |= {"query_hash": "q", "extract_hash": "x", "summary": "s", "state": "charged", "at": "2026"}
     write(update(AllocationRow).values(spent=ALLOWANCE * PRICE + 1))
     write(update(AllocationRow).values(spent=-1))
     write(update(AllocationRow).values(allocated=-1))
-    write(text("UPDATE privacy_account SET allotted = cap + 1"))
-    for rho in (0, -1):
-        write(insert(ChargeRow).values(**charge, rho_micro=rho))
-    write(insert(ChargeRow).values(**charge | {"state": "released"}, rho_micro=1))
+    write(update(AllocationRow).values(delta_spent=AllocationRow.delta_allocated + 1))
+    for changes in (
+        {"allotted": PopulationRow.cap + 1}, {"spent": PopulationRow.allotted + 1}, {"cap": 0}, {"spent": -1},
+        {"delta_spent": PopulationRow.delta_allotted + 1}, {"delta_allotted": PopulationRow.delta_cap + 1},
+        {"delta_cap": 10**9 + 1}, {"persons": -1},
+    ):  # fmt: skip
+        write(update(PopulationRow).values(**changes))
+    for column, value in LINES_REFUSED:
+        line = {"charge": "rel-y", "dataset": DATASET, "rho_micro": 1, "delta_femto": 0} | {column: value}
+        write(insert(ChargeLineRow).values(**line))
+    write(insert(ChargeRow).values(**charge | {"state": "released"}))
 
 
 def test_an_answer_holds_what_it_says(world):

@@ -123,7 +123,7 @@ def test_the_portal_sees_budget_account_and_imports_objections(door):
     rows = [{"person_number": a_person_number(1), "scope": "all", "since": "2026-01-01"}]
 
     assert view["budget"][0]["spent"] == 1_000
-    assert (account["allotted"], account["cap"]) == (10_000, 100_000)
+    assert (account["allotted"], account["cap"]) == (20_000, 100_000)  # a tenth is the platform's own
     assert door.post("/opt-outs/import", json={"rows": rows}).json() == {"added": 1, "known": 0}
     assert door.post("/opt-outs/import", content=json.dumps({"rows": "x"})).status_code == 422
 

@@ -27,12 +27,14 @@ CLEAN = a_file(a_row(0), a_row(1)).encode()
 class Accounts:
     def __init__(self) -> None:
         self.opened: list[tuple[str, int]] = []
+        self.told: list[dict[str, Any]] = []
         self.fails = False
 
-    def open_account(self, unit: Any, dataset: str, title: str, cap: int, actor: str) -> None:
+    def open_account(self, unit: Any, dataset: str, title: str, cap: int, actor: str, **told: Any) -> None:
         if self.fails:
             raise Unavailable("nei")
         self.opened.append((dataset, cap))
+        self.told.append(told)
 
 
 class Forms:
@@ -116,6 +118,12 @@ def test_steps_that_do_not_fit_their_variable_are_refused_before_the_file_is_rea
         custody.vault.publish("stine", upload, "d-1", a_declaration_document(), None, holder="h-lab")
 
     assert (custody.objects.objects, custody.events()) == ({}, [])
+
+
+def test_the_account_is_opened_for_the_population_that_the_declaration_names(custody: Custody) -> None:
+    document = a_declaration_document(population="blodgivere")
+    custody.vault.publish("stine", custody.upload(), "d-1", document, None, holder="h-lab")
+    assert custody.accounts.told == [{"population": "blodgivere", "holder": "h-lab", "persons": 2}]
 
 
 def test_publishing_again_answers_the_same(custody: Custody) -> None:

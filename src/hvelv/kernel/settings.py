@@ -88,7 +88,20 @@ class Settings(BaseSettings):
     account_rho: float = Field(
         2.0, description="Privacy budget (zCDP rho) of a dataset's account when the steward sets none."
     )
+    release_slot_seconds: float = Field(
+        0.5, ge=0, description="Answers are given at the ends of slots that double from this; 0 answers at once."
+    )
     account_delta: float = Field(1e-6, description="The delta at which privacy loss is shown to people as epsilon.")
+    account_own_share: float = Field(
+        0.1,
+        ge=0,
+        le=0.5,
+        description="Share of a new dataset's account that is set aside for the platform's own answers (catalogue profiles, feasibility counts, twins, indicators). A tenth leaves nine tenths to projects; permits cannot take it.",
+    )
+    topup_authority: str = Field(
+        "",
+        description="Data holder whose stewards may confirm a larger account of any holder, beside that holder's other stewards. For holders with one steward. Empty: nobody.",
+    )
     extract_tables: int = Field(
         2, ge=1, description="Tables of one permit that are extracted at once. Each takes up to a gigabyte of memory."
     )

@@ -10,6 +10,7 @@ MODULES = (
     "hvelv.requests.adapters.store_office",
     "hvelv.requests.adapters.store_projects",
     "hvelv.privacy.adapters.store",
+    "hvelv.privacy.adapters.store_accounts",
     "hvelv.privacy.adapters.store_reviews",
     "hvelv.privacy.adapters.store_rooms",
     "hvelv.privacy.adapters.store_keys",

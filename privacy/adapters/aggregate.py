@@ -29,9 +29,20 @@ Vector = NDArray[np.int64]
 
 
 def _add_runs(  # noqa: PLR0917 - compiled, where names are not kept
-    person: Any, cell: Any, units: Any, totals: Any, rows: Any, met: Any, current: Any, max_rows: int, max_groups: int
+    person: Any,
+    cell: Any,
+    units: Any,
+    limits: Any,
+    totals: Any,
+    rows: Any,
+    met: Any,
+    current: Any,
+    max_rows: int,
+    max_groups: int,
 ) -> bool:
     """Add a batch to `totals` (part, cell). Returns False where the order of persons is wrong.
+
+    `limits`: to how many of a person's rows in a cell each part is limited: one where persons are counted.
 
     `current[0]` is the present person; `met[0]` how many cells that person counts in, and `met[1:]` which;
     `rows[c]` how many of the person's rows are counted in cell c, zero elsewhere.
@@ -56,7 +67,7 @@ def _add_runs(  # noqa: PLR0917 - compiled, where names are not kept
             continue
         rows[c] += 1
         for part in range(len(units)):
-            totals[part, c] += units[part, i]
+            totals[part, c] += units[part, i] * (rows[c] <= limits[part])
     return True
 
 
@@ -122,6 +133,7 @@ class _CellPass:
 
     def __init__(self, ask: Cells) -> None:
         self.ask = ask
+        self.limits: Vector = np.array([part.rows(ask.max_rows) for part in ask.parts], np.int64)
         self.totals: Vector = np.zeros((len(ask.parts), ask.length), np.int64)
         self.rows: Vector = np.zeros(ask.length, np.int64)
         self.met: Vector = np.zeros(1 + ask.max_groups, np.int64)
@@ -133,7 +145,7 @@ class _CellPass:
         for i, part in enumerate(self.ask.parts):
             units[i] = contribution(part, column)
         bounds = self.ask.max_rows, self.ask.max_groups
-        if not add_runs(person, cell, units, self.totals, self.rows, self.met, self.current, *bounds):
+        if not add_runs(person, cell, units, self.limits, self.totals, self.rows, self.met, self.current, *bounds):
             raise wrong_order()
 
     def cells(self, column: Mapping[str, Any], inside: Mask) -> Positions:
@@ -243,7 +255,7 @@ class StreamingAggregator:
         """Compile the loops before the first person waits for them."""
         empty, nobody = np.zeros(0, np.int64), np.zeros(0, np.uint64)
         add_runs(
-            nobody, empty, np.zeros((1, 0), np.int64), np.zeros((1, 1), np.int64),
+            nobody, empty, np.zeros((1, 0), np.int64), np.ones(1, np.int64), np.zeros((1, 1), np.int64),
             np.zeros(1, np.int64), np.zeros(2, np.int64), np.zeros(1, np.uint64), 1, 1,
         )  # fmt: skip
         first_rows(nobody, np.zeros(0, np.bool_), np.zeros(2, np.uint64), 1)

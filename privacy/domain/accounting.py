@@ -14,9 +14,11 @@ the most one row adds in whole units of the column's step: 1 for counts, the lar
 half the range for the sums that means are made of, which are measured around the midpoint. Hence, for each part,
 
     L2 sensitivity <= sqrt(max_groups) * max_rows * reach        (units)
+    L1 sensitivity <= max_groups * max_rows * reach
 
-and Gaussian noise of scale `sensitivity / sqrt(2 * rho)` costs `rho` (ibid., proposition 1.6; discrete noise: Canonne,
-Kamath & Steinke 2020). Parts are measured one by one and costs add up. Means are made from two noisy vectors and cost
+(`persons`: only the first row of a person in a cell adds, so one instead of `max_rows`) and Gaussian noise of scale `sensitivity / sqrt(2 * rho)` costs `rho` (ibid., proposition 1.6; discrete noise: Canonne,
+Kamath & Steinke 2020). Laplace noise of scale L1 / epsilon costs epsilon, and epsilon squared over two as `rho`
+(proposition 1.4). Parts are measured one by one and costs add up. Means are made from two noisy vectors and cost
 nothing more. All values are integers before they are added: no order of rows and no rounding can change a sum.
 """
 
@@ -24,11 +26,12 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 
-from hvelv.privacy.domain.measuring import Cells, Dose, Part, RowVectors
-from hvelv.privacy.domain.plan import Answer, Plan
+from hvelv.privacy.domain.measuring import Cells, Dose, NoiseName, Part, RowVectors
+from hvelv.privacy.domain.plan import Plan
 
 MICRO = 1_000_000
 Z95 = 1.959963984540054  # the normal distribution's two-sided 95 % point
+LAPLACE95 = math.log(20)  # the Laplace distribution's two-sided 95 % point, in scales
 MARGIN = 1 + 1e-9  # more than float arithmetic can lose between here and the privacy map
 
 
@@ -45,29 +48,65 @@ def split(rho_micro: int, parts: int) -> tuple[int, ...]:
 
 def sensitivity(part: Part, max_rows: int, max_groups: int) -> float:
     """Return a bound, never below the exact one, on how far one person moves `part`'s vector (L2, in units)."""
-    square = max_groups * (max_rows * part.reach) ** 2
+    square = max_groups * (part.rows(max_rows) * part.reach) ** 2
     return math.nextafter(math.sqrt(square), math.inf)
 
 
+def sensitivity1(part: Part, max_rows: int, max_groups: int) -> float:
+    """Return a bound, never below the exact one, on how far one person moves `part`'s vector (L1, in units)."""
+    return math.nextafter(float(max_groups * part.rows(max_rows) * part.reach), math.inf)
+
+
 def scale(distance: float, rho_micro: int) -> float:
-    """Return the Gaussian scale at which a vector moved by `distance` costs at most `rho_micro`."""
+    """Return the scale at which a vector moved by `distance` costs at most `rho_micro`.
+
+    Gaussian, `distance` L2: distance / sqrt(2 rho). Laplace, `distance` L1: distance / epsilon, where epsilon is
+    sqrt(2 rho), so that epsilon squared over two is the price. It is one formula.
+    """
     return distance / math.sqrt(2 * rho_micro / MICRO) * MARGIN
 
 
 def gaussian(name: str, rho_micro: int, distance: float, unit: Fraction = Fraction(1)) -> Dose:
     """Return the dose for a vector that one person moves by `distance` (L2, in units). Raises `ValueError` for no price."""
+    return _dose("gaussian", name, rho_micro, distance, unit)
+
+
+def laplace(name: str, rho_micro: int, distance: float, unit: Fraction = Fraction(1)) -> Dose:
+    """Return the dose for a vector that one person moves by `distance` (L1, in units). Raises `ValueError` for no price."""
+    return _dose("laplace", name, rho_micro, distance, unit)
+
+
+def _dose(noise: NoiseName, name: str, rho_micro: int, distance: float, unit: Fraction) -> Dose:
     if rho_micro < 1:
         raise ValueError("less than one micro-rho for a part")
-    return Dose(name, rho_micro, distance, scale(distance, rho_micro), unit)
+    return Dose(name, rho_micro, distance, scale(distance, rho_micro), unit, noise)
 
 
-def cell_doses(ask: Cells, rho_micro: int) -> tuple[Dose, ...]:
+DISTANCES = {"gaussian": sensitivity, "laplace": sensitivity1}
+
+
+def cell_doses(ask: Cells, rho_micro: int, noise: NoiseName = "gaussian") -> tuple[Dose, ...]:
     """Return the noise of every part of cells when they all cost `rho_micro`. Raises `ValueError` if too little."""
-    shares = split(rho_micro, len(ask.parts))
+    shares, distance = split(rho_micro, len(ask.parts)), DISTANCES[noise]
     return tuple(
-        gaussian(part.kind, share, sensitivity(part, ask.max_rows, ask.max_groups), part.unit)
+        _dose(noise, part.kind, share, distance(part, ask.max_rows, ask.max_groups), part.unit)
         for part, share in zip(ask.parts, shares, strict=True)
     )
+
+
+def delta_of(doses: Sequence[Dose]) -> int:
+    """Return the delta of all that is drawn, in femto: deltas add up (Bun & Steinke 2016, lemma 8.8)."""
+    return sum(dose.delta_femto for dose in doses)
+
+
+def pure_of(doses: Sequence[Dose]) -> int | None:
+    """Return the native pure epsilon of all that is drawn in millionths, rounded up; None where some noise has none.
+
+    A Laplace dose is drawn only if half of epsilon squared is within its price: so epsilon is at most sqrt(2 rho).
+    """
+    if any(dose.noise != "laplace" or dose.delta_femto for dose in doses):
+        return None
+    return math.ceil(sum(math.sqrt(2 * dose.rho_micro * MICRO) for dose in doses) * MARGIN)
 
 
 def row_dose(name: str, ask: RowVectors, rho_micro: int, unit: Fraction = Fraction(1)) -> Dose:
@@ -77,36 +116,19 @@ def row_dose(name: str, ask: RowVectors, rho_micro: int, unit: Fraction = Fracti
 
 def doses(plan: Plan, rho_micro: int) -> tuple[Dose, ...]:
     """Return the noise of every part of `plan` when the whole costs `rho_micro`. Raises `ValueError` if too little."""
-    return cell_doses(plan.ask, rho_micro)
+    return cell_doses(plan.ask, rho_micro, plan.query.noise)
 
 
 def error95(deviation: float) -> float:
-    """Return the half-width that 95 of 100 noisy values lie within."""
+    """Return the half-width that 95 of 100 noisy values lie within, of Gaussian noise."""
     return Z95 * deviation
+
+
+def error95_of(dose: Dose) -> float:
+    """Return the half-width that 95 of 100 values with this noise lie within, in the vector's own unit."""
+    return LAPLACE95 * dose.scale * float(dose.unit) if dose.noise == "laplace" else error95(dose.deviation)
 
 
 def mean_error95(total: Dose, counted: Dose, rows: float, offset: float = 0.0) -> float:
     """Return the 95 % error of a mean over `rows` rows that lies `offset` from the midpoint (delta method)."""
-    return Z95 * math.hypot(total.deviation, offset * counted.deviation) / rows
-
-
-def value_of(
-    answer: Answer, parts: Sequence[Part], used: Sequence[Dose], noisy: Sequence[int]
-) -> tuple[float | int | None, float | None]:
-    """Return one cell's value and 95 % error from the noisy parts alone; (None, None) for a mean of too few rows.
-
-    A mean is given where the noisy count is above its own 95 % error: below that it says nothing.
-    """
-    first, part = used[0], parts[0]
-    if answer.kind == "count":
-        return noisy[0], error95(first.deviation)
-    if answer.kind == "sum":
-        total = noisy[0] * part.step
-        return (int(total) if total.denominator == 1 else float(total)), error95(first.deviation)
-    rows, least = float(noisy[1]), error95(used[1].deviation)
-    if rows < 1 or rows <= least:
-        return None, None
-    unit = float(part.step)
-    offset = noisy[0] * unit / rows
-    mean = min(max(part.origin * unit + offset, part.low * unit), part.high * unit)
-    return mean, mean_error95(first, used[1], rows, mean - part.origin * unit)
+    return math.hypot(error95_of(total), offset * error95_of(counted)) / rows

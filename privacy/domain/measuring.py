@@ -21,18 +21,20 @@ from hvelv.privacy.domain.schema import Column
 
 MOST_CELLS = 10_000
 Units = NDArray[np.int64]
+NoiseName = Literal["gaussian", "laplace"]
 
 
 @dataclass(frozen=True)
 class Part:
     """One vector that is measured: an integer per cell.
 
-    `rows`: rows counted. `present`: of these, those with a value in `column`. `sum`: of these, the sum of the values in
+    `rows`: rows counted. `persons`: of these, the first one of each person, so that it is persons who are counted.
+    `present`: rows with a value in `column`. `sum`: of these, the sum of the values in
     units of `step`, clamped to [low, high] and moved by `origin`; a missing value adds nothing. `square`: the same of
     the squares of what `sum` adds, so that its unit is `step` squared.
     """
 
-    kind: Literal["rows", "present", "sum", "square"]
+    kind: Literal["rows", "persons", "present", "sum", "square"]
     column: Column | None = None
     step: Fraction = Fraction(1)
     low: int = 0
@@ -50,8 +52,12 @@ class Part:
         """Return what one unit is in the column's own."""
         return self.step**2 if self.kind == "square" else self.step
 
+    def rows(self, max_rows: int) -> int:
+        """Return how many of a person's rows in a cell can add to it, when `max_rows` count."""
+        return 1 if self.kind == "persons" else max_rows
 
-ROWS = Part("rows")
+
+ROWS, PERSONS = Part("rows"), Part("persons")
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,7 @@ class Cells:
     """Ask for a vector of cells for each part: rows fall into cells by `keys`, in the order of their product.
 
     Of a person the first `max_rows` rows in each of the first `max_groups` cells met count. So at most `max_groups`
-    cells of a vector move by at most `max_rows * reach` each.
+    cells of a vector move by at most `max_rows * reach` each (`persons`: by one).
     """
 
     keys: tuple[Key, ...]
@@ -102,6 +108,64 @@ class RowVectors:
         return tuple(dict.fromkeys([a.column.name for a in self.amounts] + [k.name for k in self.positions]))
 
 
+@dataclass(frozen=True)
+class Folded:
+    """Ask for sums over the cells of one table of rows: levels of a tree, or margins, that fit each other exactly.
+
+    Of a person the first `max_rows` rows in each of the first `max_groups` *groups* met count; a group is a place on the
+    first `grouped` of the keys. Each counted row is in one cell of the table by all `keys`. Each fold says, for each key,
+    how many neighbouring places are taken together: 1 keeps them apart, as many as there are makes them one. A row is
+    in one place of every fold, so a person moves each by at most `max_rows * max_groups` (L1). A fold that keeps the
+    groups apart has at most `max_groups` groups that move, each by at most `max_rows` (L2: `max_rows * sqrt(max_groups)`).
+    """
+
+    keys: tuple[Key, ...]
+    grouped: int
+    folds: tuple[tuple[int, ...], ...]
+    max_rows: int
+    max_groups: int
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the names of the columns that are needed."""
+        return tuple(key.name for key in self.keys)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return how many places each key has."""
+        return tuple(len(key.labels) for key in self.keys)
+
+    def folded(self, fold: Sequence[int]) -> tuple[int, ...]:
+        """Return how many places each key has after a fold."""
+        return tuple(-(-size // together) for size, together in zip(self.shape, fold, strict=True))
+
+    def apart(self, fold: Sequence[int]) -> bool:
+        """Say whether a fold keeps the groups apart."""
+        return all(together == 1 for together in fold[: self.grouped])
+
+
+@dataclass(frozen=True)
+class OpenCells:
+    """Ask for how many rows there are of each combination of values, whatever values there are.
+
+    Of a person the first `max_rows` rows in each of the first `max_groups` combinations met count. What comes is a
+    mapping from a combination, as a text (`combined`), to a count: at most `max_groups` counts move, by at most
+    `max_rows` each. Only the threshold mechanisms may be given it, for which keys there are is a secret, too.
+    """
+
+    keys: tuple[Column, ...]
+    max_rows: int
+    max_groups: int
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the names of the columns that are needed."""
+        return tuple(column.name for column in self.keys)
+
+
+BETWEEN = "\x1f"  # stands between the values of a combination, and in no value
+
+
 class Ask(Protocol):
     """What exact totals are wanted of. Each kind of ask is known to the aggregator."""
 
@@ -122,6 +186,10 @@ class Dose:
 
     `gaussian`: `sensitivity` is L2 and the cost zCDP. `laplace`: L1, and the cost is epsilon squared over two, of an
     epsilon that is the native one.
+
+    `threshold`: below it a count is not told, nor that its key is there; it makes the chance that a key of one person
+    alone is told at most `delta_femto` (1e-15), whatever the data. `groups` and `each` are then how many counts one
+    person can move, and how far each.
     """
 
     name: str
@@ -129,7 +197,11 @@ class Dose:
     sensitivity: float
     scale: float
     unit: Fraction = Fraction(1)
-    noise: Literal["gaussian", "laplace"] = "gaussian"
+    noise: NoiseName = "gaussian"
+    threshold: int = 0
+    delta_femto: int = 0
+    groups: int = 0
+    each: int = 0
 
     @property
     def deviation(self) -> float:

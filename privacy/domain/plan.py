@@ -3,17 +3,19 @@
 The check sees schemas and never the data, so that neither an answer nor a refusal depends on who is in a table.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Literal
+from typing import Any, Literal
 
 from hvelv.kernel.errors import _
 from hvelv.privacy.domain.checking import Amount, Checker
-from hvelv.privacy.domain.framing import Framed, framed
-from hvelv.privacy.domain.measuring import MOST_CELLS, ROWS, Cells, Part
-from hvelv.privacy.domain.query import Count, Mean, Query, Sum
+from hvelv.privacy.domain.framing import Framed, few_digits, framed
+from hvelv.privacy.domain.measuring import MOST_CELLS, PERSONS, ROWS, Cells, Part
+from hvelv.privacy.domain.query import Mean, Query, Spread, Sum
 from hvelv.privacy.domain.schema import Code, Schema
+
+WIDEST_SQUARE = 2**16  # steps between the bounds of what is squared
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Answer:
     """One measure of the answer and the parts that it is computed from (`parts` are positions in the plan's)."""
 
     name: str
-    kind: Literal["count", "sum", "mean"]
+    kind: Literal["count", "persons", "sum", "mean", "variance", "std"]
     parts: tuple[int, ...]
 
 
@@ -49,26 +51,56 @@ class Plan:
         return product(*(key.labels for key in self.ask.keys))
 
 
-def _bounded(checker: Checker, measure: Sum | Mean, field: str) -> Part | None:
-    amount = checker.amount(measure.column, measure.low, measure.high, field)
-    if amount is None:
-        return None
-    origin = (amount.low + amount.high) // 2 if isinstance(measure, Mean) else 0
-    return summed(amount, origin)
-
-
 def summed(amount: Amount, origin: int = 0) -> Part:
     """Return the part that adds up an amount, measured around `origin` (units)."""
     return Part("sum", amount.column, amount.step, amount.low, amount.high, origin)
 
 
-def _parts_of(measure: Count | Sum | Mean, bounded: Part | None) -> tuple[Part, ...]:
-    if bounded is None or bounded.column is None:
-        return (ROWS,)
-    if isinstance(measure, Sum):
-        return (bounded,)
-    counted = Part("present", bounded.column) if bounded.column.nullable else ROWS
-    return (bounded, counted)
+def squared(amount: Amount, origin: int) -> Part:
+    """Return the part that adds up the squares of what `summed` adds."""
+    return Part("square", amount.column, amount.step, amount.low, amount.high, origin)
+
+
+def middle(amount: Amount) -> int:
+    """Return the origin from which values go as far up as down."""
+    return (amount.low + amount.high) // 2
+
+
+def coarse(amount: Amount) -> Amount:
+    """Return an amount in steps so wide that squares of 2^31 rows stay within 63 bits; the bounds may widen by one step.
+
+    A value then lies within half of such a step, one part in 2^17 of the range, of what it was.
+    """
+    wider = -(-(amount.high - amount.low) // WIDEST_SQUARE)
+    return Amount(amount.column, amount.step * wider, amount.low // wider, -(-amount.high // wider))
+
+
+def _counted(amount: Amount) -> Part:
+    return Part("present", amount.column) if amount.column.nullable else ROWS
+
+
+def _for_mean(amount: Amount) -> tuple[Part, ...]:
+    return summed(amount, middle(amount)), _counted(amount)
+
+
+def _for_spread(amount: Amount) -> tuple[Part, ...]:
+    wide = coarse(amount)
+    return summed(wide, middle(wide)), squared(wide, middle(wide)), _counted(wide)
+
+
+FROM_AMOUNT: Mapping[type, Callable[[Amount], tuple[Part, ...]]] = {
+    Sum: lambda amount: (summed(amount),),
+    Mean: _for_mean,
+    Spread: _for_spread,
+}
+
+
+def _parts_of(measure: Any, query: Query, checker: Checker, field: str) -> tuple[Part, ...]:
+    needed = FROM_AMOUNT.get(type(measure))
+    if needed is None:  # one row of each person: rows are persons
+        return (PERSONS if measure.kind == "persons" and query.max_rows > 1 else ROWS,)
+    amount = checker.amount(measure.column, measure.low, measure.high, field)
+    return (ROWS,) if amount is None else needed(amount)
 
 
 def plan(query: Query, schema: Schema) -> Plan:
@@ -87,11 +119,12 @@ def planned(query: Query, schemas: Mapping[str, Schema]) -> Plan:
     ask = Cells(keys, (), query.max_rows, query.max_groups)
     if ask.length > MOST_CELLS:
         checker.fault("by", _("Svaret ville fått flere enn {most} celler."), most=MOST_CELLS)
+    if query.expected is not None and not few_digits(query.expected):
+        checker.fault("expected", _("Tallet kan ha høyst to sifre som ikke er null til slutt."))
     parts: list[Part] = []
     answers: list[Answer] = []
     for i, measure in enumerate(query.measures):
-        bounded = None if isinstance(measure, Count) else _bounded(checker, measure, f"measures.{i}")
-        needed = _parts_of(measure, bounded)
+        needed = _parts_of(measure, query, checker, f"measures.{i}")
         parts.extend(part for part in needed if part not in parts)
         answers.append(Answer(measure.name, measure.kind, tuple(parts.index(part) for part in needed)))
     checker.done()

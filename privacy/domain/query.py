@@ -38,6 +38,17 @@ class Count(Closed):
         return "count"
 
 
+class Persons(Closed):
+    """How many persons: each counts once in a cell, whatever their rows."""
+
+    kind: Literal["persons"]
+
+    @property
+    def name(self) -> str:
+        """Return what the answer is called."""
+        return "persons"
+
+
 class Sum(Closed):
     """The sum of a column's values, each clamped to [low, high]."""
 
@@ -66,16 +77,35 @@ class Mean(Closed):
         return f"mean_{self.column}"
 
 
-Measure = Annotated[Union[Count, Sum, Mean], Field(discriminator="kind")]  # noqa: UP007 - pydantic's discriminator
+class Spread(Closed):
+    """The variance (of a sample: over n - 1) or standard deviation of a column's values, each clamped to [low, high]."""
+
+    kind: Literal["variance", "std"]
+    column: Name
+    low: Number
+    high: Number
+
+    @property
+    def name(self) -> str:
+        """Return what the answer is called."""
+        return f"{self.kind}_{self.column}"
+
+
+Measure = Annotated[Union[Count, Persons, Sum, Mean, Spread], Field(discriminator="kind")]  # noqa: UP007 - pydantic's
 
 
 class Query(Asked):
-    """A table of measures. `max_rows` and `max_groups` bound what any one person can add to the answer."""
+    """A table of measures. `max_rows` and `max_groups` bound what any one person can add to the answer.
+
+    `expected`: a guess from outside of how many rows a cell has, for the quote alone: it is in no hash, and not kept.
+    """
 
     kind: Literal["table"] = "table"
     by: By = ()
     measures: Annotated[tuple[Measure, ...], Field(min_length=1, max_length=6)]
     max_groups: Groups = 1
+    noise: Literal["gaussian", "laplace"] = "gaussian"
+    expected: Annotated[int, Field(ge=1, le=10**9)] | None = Field(default=None, exclude=True)
 
 
 def rho_from(value: object) -> int:

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from hvelv.privacy.domain.accounting import doses, micro, sensitivity, split, value_of
+from hvelv.privacy.domain.accounting import doses, micro, sensitivity, split
+from hvelv.privacy.domain.methods.values import value_of
 from tests.builders_privacy import a_plan
 
 

@@ -1,18 +1,27 @@
-"""Tables: counts, sums and means in cells of public keys, all in one pass."""
+"""Tables: counts, persons, sums, means and spreads in cells of public keys, all in one pass.
 
+What one person moves is said in `hvelv.privacy.domain.accounting`; what is made of the noisy parts in `values`, as
+post-processing. A spread is made of three vectors: values around the midpoint, their squares, and how many there are.
+"""
+
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hvelv.kernel.errors import _
-from hvelv.privacy.domain.accounting import cell_doses, error95, mean_error95, value_of
+from hvelv.privacy.domain.accounting import cell_doses, error95_of, mean_error95, sensitivity, sensitivity1
 from hvelv.privacy.domain.framing import Framed
-from hvelv.privacy.domain.measuring import Dose, Noisy, Result, Step, Work, sentence
+from hvelv.privacy.domain.measuring import Dose, Noisy, Part, Result, Step, Work, sentence
+from hvelv.privacy.domain.methods.values import spread_error, value_of
 from hvelv.privacy.domain.plan import Answer, Plan, planned
+from hvelv.privacy.domain.pricing import SIZES, noises, per_cent, would_cost
 from hvelv.privacy.domain.query import Query
 from hvelv.privacy.domain.schema import Schema
 
-SIZES = (100, 1_000, 10_000)  # group sizes for which a mean's error is foretold
+ADDED = frozenset({"count", "persons", "sum"})  # measures that are one noisy number
+SPREAD = frozenset({"variance", "std"})
+MANY_CELLS = 20
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,7 @@ class Tables:
 
     def doses(self, rho_micro: int) -> tuple[Dose, ...]:
         """Return the noise of every part."""
-        return cell_doses(self.plan.ask, rho_micro)
+        return cell_doses(self.plan.ask, rho_micro, self.plan.query.noise)
 
     def work(self, doses: Sequence[Dose]) -> Work:
         """Measure all parts at once."""
@@ -58,27 +67,47 @@ class Tables:
         return Result(self.keys, rows_of(self.plan, doses, noisy), picture={"mark": mark})
 
     def expected(self, doses: Sequence[Dose]) -> list[dict[str, Any]]:
-        """Return the error of each measure; of a mean, for groups of some sizes."""
+        """Return the error of each measure; of means and spreads, for groups of some sizes; and what others would cost."""
         return [self._expected(answer, [doses[i] for i in answer.parts]) for answer in self.plan.answers]
 
-    @staticmethod
-    def _expected(answer: Answer, used: Sequence[Dose]) -> dict[str, Any]:
-        first = used[0]
+    def _expected(self, answer: Answer, used: Sequence[Dose]) -> dict[str, Any]:
+        first, ask = used[0], self.plan.ask
         found: dict[str, Any] = {"name": answer.name, "kind": answer.kind, "scale": first.deviation}
-        if answer.kind != "mean":
-            return found | {"error95": error95(first.deviation)}
-        foretold = [{"rows": rows, "error95": mean_error95(first, used[1], rows)} for rows in SIZES]
-        return found | {"error95": None, "error95_at": foretold}
+        part = self.plan.parts[answer.parts[0]]
+        bounds = ask.max_rows, ask.max_groups
+        found["noises"] = noises(first, sensitivity(part, *bounds), sensitivity1(part, *bounds))
+        if answer.kind not in ADDED:
+            foretold = [{"rows": rows, "error95": _foretold(answer, part, used, rows)} for rows in SIZES]
+            return found | {"error95": None, "error95_at": foretold}
+        error = error95_of(first)
+        found |= {"error95": error, "would_cost": would_cost(first, len(ask.parts))}
+        return found if answer.kind == "sum" else found | per_cent(error, self.plan.query.expected)
 
     def warnings(self) -> list[dict[str, Any]]:
-        """Return what bounding does, and on what a mean's error depends."""
-        found = []
-        if self.plan.ask.max_groups < self.cells:
+        """Return what bounding does, on what errors depend, and what would be cheaper."""
+        ask, kinds, found = self.plan.ask, {answer.kind for answer in self.plan.answers}, []
+        if ask.max_groups < self.cells:
             message = _("En person teller i høyst {groups} av {cells} celler.")
-            found.append(sentence(message, groups=self.plan.ask.max_groups, cells=self.cells))
-        if any(answer.kind == "mean" for answer in self.plan.answers):
+            found.append(sentence(message, groups=ask.max_groups, cells=self.cells))
+        if kinds - {"persons"}:
+            found.append(sentence(_("Av en persons rader teller de {rows} første i hver celle."), rows=ask.max_rows))
+        if "mean" in kinds:
             found.append(sentence(_("Feilen i et gjennomsnitt avhenger av hvor mange rader gruppen har.")))
+        if kinds & SPREAD:
+            found.append(sentence(_("Feilen i et spredningsmål avhenger av hvor mange rader gruppen har.")))
+        if self.cells > MANY_CELLS:
+            message = _("Grovere grupper gir samme feil i hver celle, men flere rader i den: nå er det {cells} celler.")
+            found.append(sentence(message, cells=self.cells))
         return found
+
+
+def _foretold(answer: Answer, part: Part, used: Sequence[Dose], rows: int) -> float:
+    """Return the error for `rows` values spread evenly between the bounds, which have their mean in the middle."""
+    if answer.kind == "mean":
+        return mean_error95(used[0], used[1], rows)
+    variance = ((part.high - part.low) * float(part.step)) ** 2 / 12
+    error = math.hypot(error95_of(used[1]), variance * error95_of(used[2])) / rows
+    return error if answer.kind == "variance" else spread_error(variance, error)
 
 
 def rows_of(plan: Plan, doses: Sequence[Dose], noisy: Noisy) -> list[dict[str, Any]]:

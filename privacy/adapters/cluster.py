@@ -1,4 +1,4 @@
-"""Extracts made on a Dask cluster: the same pieces of work with the same bytes, spread over machines.
+"""Extracts and totals made on a Dask cluster: the same pieces of work with the same results, spread over machines.
 
 The workers are in the custodian's trust domain: they read the same folder and are given project keys, so the way to
 them is encrypted and both ends show a certificate, unless it stays within this machine. Nothing of an order is in a
@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hvelv.kernel.errors import Refusal, Unavailable, _
-from hvelv.privacy.service.extraction import ExtractOrder
 
 SECONDS = "10s"  # in which the scheduler has to answer
 TRIES = 2
@@ -52,7 +51,7 @@ class DaskMapper:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
 
-    def results(self, work: Callable[..., Any], order: ExtractOrder, rest: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+    def results(self, work: Callable[..., Any], order: Any, rest: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
         """Yield `work(order, *arguments)` for each of `rest`, in their order. Raises `Unavailable` without a cluster."""
         from distributed import Client
         from distributed.client import FutureCancelledError

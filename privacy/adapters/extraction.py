@@ -27,7 +27,7 @@ SLICE_BITS = 4  # persons are compared a sixteenth at a time
 class Mapper(Protocol):
     """Does pieces of one order: here one after the other, or elsewhere at once."""
 
-    def results(self, work: Callable[..., Any], order: ExtractOrder, rest: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+    def results(self, work: Callable[..., Any], order: Any, rest: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
         """Yield `work(order, *arguments)` for each of `rest`, in their order."""
         ...
 
@@ -35,7 +35,7 @@ class Mapper(Protocol):
 class InTurn:
     """The `Mapper` of one process."""
 
-    def results(self, work: Callable[..., Any], order: ExtractOrder, rest: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+    def results(self, work: Callable[..., Any], order: Any, rest: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
         """Yield the results as they are made."""
         return (work(order, *arguments) for arguments in rest)
 

@@ -15,6 +15,7 @@ from hvelv.privacy.adapters.key_rows import SqlDestructions, SqlKeys
 from hvelv.privacy.adapters.ledger import SqlLedger
 from hvelv.privacy.adapters.noise import OpenDPNoise
 from hvelv.privacy.adapters.objecting import Buffers
+from hvelv.privacy.adapters.parted import PartedAggregator
 from hvelv.privacy.adapters.reading import CachedExtracts
 from hvelv.privacy.adapters.risk import PolarsMeasurer
 from hvelv.privacy.adapters.rows import SqlExtracts, SqlJobs
@@ -60,7 +61,7 @@ class Surroundings:
     slot: float = 0.0  # seconds: answers are given at the ends of slots that double
     own_share: float = float(OWN_SHARE)  # of a new dataset's account, for the platform itself
     tables_at_once: int = 1
-    mapper: Mapper | None = None  # where extracts are made, if not here
+    mapper: Mapper | None = None  # where extracts are made and parts of them added up, if not here
     purposes: Collection[str] = ()  # that can be objected to
     holders: Callable[[], Collection[str]] = tuple
     passes: PassMaker | None = None  # where the store makes short-lived credentials
@@ -83,7 +84,8 @@ def desk(around: Surroundings, *, ledger: SqlLedger | None = None) -> Desk:
     traces = DiskTraces((around.cache, judged, *([around.work] if around.work else [])))
     beside = ReviewSurroundings(jobs.hurry, around.takes_part, judged)
     rooms = Rooms(database, SqlRooms(), store=around.store, traces=traces, keys=keys, clock=clock)
-    engine = Engine(StreamingAggregator(), noise, around.signer, around.delta, around.code_version, Pace(around.slot))
+    aggregator = PartedAggregator(around.mapper) if around.mapper else StreamingAggregator()
+    engine = Engine(aggregator, noise, around.signer, around.delta, around.code_version, Pace(around.slot))
     return Desk(
         accounts=accounts,
         keys=keys,

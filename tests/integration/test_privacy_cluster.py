@@ -5,11 +5,13 @@ import logging
 import pytest
 
 from hvelv.kernel.errors import Unavailable
+from hvelv.privacy.adapters.aggregate import totals
 from hvelv.privacy.adapters.cluster import Cluster, DaskMapper
 from hvelv.privacy.adapters.extraction import ParquetExtractor
+from hvelv.privacy.adapters.parted import PartedAggregator
 from hvelv.privacy.domain.identifiers import BadIdentifiers
 from hvelv.privacy.domain.transforms import SuppressRare
-from tests.builders_privacy import a_person_number, a_source, an_order, some_rows
+from tests.builders_privacy import TABLE, a_person_number, a_plan, a_source, an_extract_file, an_order, some_rows
 
 pytestmark = [pytest.mark.integration, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
@@ -68,3 +70,39 @@ def test_a_way_over_the_network_without_encryption_is_refused(address):
 
 def test_a_way_over_the_network_with_certificates_is_let_through():
     assert Cluster("tls://cluster:8786", "ca.pem", "own.pem", "own.key").address
+
+
+def parts_of(folder, persons):
+    """Write an extract in three parts, one of them empty."""
+    ordered = sorted(persons)
+    folder.mkdir(exist_ok=True)
+    cut = ordered[: len(ordered) // 3], ordered[len(ordered) // 3 :], []
+    rows = [[{"pid": pid} | row for pid in some for row in persons[pid]] for some in cut]
+    return [an_extract_file(folder / f"{number}.parquet", some) for number, some in enumerate(rows)]
+
+
+PEOPLE = {
+    pid: [{"sex": "fm"[pid % 2], "age": 20 + pid % 70, "value": pid % 500 / 10, "test": 10 * (1 + pid % 3)}] * (pid % 4)
+    for pid in range(1, 90)
+}
+ASKED = [{"kind": "count"}, {"kind": "mean", "column": "value", "low": 0, "high": 50}]
+
+
+def test_parts_added_up_on_a_cluster_are_to_the_unit_what_one_pass_finds(mapper, tmp_path):
+    paths = parts_of(tmp_path / "parts", PEOPLE)
+    asked = a_plan(by=["sex", "test"], measures=ASKED, max_rows=2, max_groups=2)
+
+    there = PartedAggregator(mapper).totals({TABLE: paths}, asked.framed, asked.ask)
+
+    assert there == totals({TABLE: paths}, asked.framed, asked.ask)
+    assert sum(there[0]) > 50
+
+
+def test_parts_that_share_a_person_are_refused_on_a_cluster_too(mapper, tmp_path):
+    one, two, _empty = parts_of(tmp_path / "parts", PEOPLE)
+    asked = a_plan(by=[], measures=ASKED)
+
+    with pytest.raises(Unavailable) as refusal:
+        PartedAggregator(mapper).totals({TABLE: [two, one]}, asked.framed, asked.ask)
+
+    assert refusal.value.code == "order"

@@ -10,6 +10,7 @@ from fastapi.responses import FileResponse
 
 from hvelv.kernel.web import Actor
 from hvelv.privacy.pages.documents import AtDesk, Body, Project
+from hvelv.privacy.service.asking import again_in, document_in, translated
 
 router = APIRouter(prefix="/lab")
 PARQUET = "application/vnd.apache.parquet"
@@ -39,15 +40,23 @@ def credentials(person: Actor, project: Project, desk: AtDesk, response: Respons
 
 @router.post("/quotes")
 def quote(asked: Body, person: Actor, project: Project, desk: AtDesk) -> dict[str, Any]:
-    """Return price and expected error, for free."""
-    return desk.releases.quote(project, person, asked.get("query"), asked.get("rho_micro"))
+    """Return price and expected error, for free. The question is in `query`, or in `sql`."""
+    document = document_in(desk, project, person, asked)
+    return desk.releases.quote(project, person, document, asked.get("rho_micro"))
+
+
+@router.post("/questions")
+def question(asked: Body, person: Actor, project: Project, desk: AtDesk) -> dict[str, Any]:
+    """Return the question in `sql` or `query` as JSON in full, and its hash, for free."""
+    return translated(desk, project, person, asked)
 
 
 @router.post("/releases")
 def release(asked: Body, person: Actor, project: Project, desk: AtDesk) -> dict[str, Any]:
-    """Return the certified answer, charged once for each key."""
-    key = asked.get("idempotency_key")
-    return desk.releases.release(project, person, asked.get("query"), asked.get("rho_micro"), key)
+    """Return the certified answer, charged once for each key; with `again`, with new noise that is charged anew."""
+    document = document_in(desk, project, person, asked)
+    key, price = asked.get("idempotency_key"), asked.get("rho_micro")
+    return desk.releases.release(project, person, document, price, key, again=again_in(asked))
 
 
 @router.get("/releases")

@@ -5,6 +5,7 @@ of persons have.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,13 @@ from hvelv.privacy.domain.schema import PSEUDONYM, Column
 
 BATCH = 1 << 16  # rows of a plain table
 FRAME = 1 << 17  # rows of the first table, where tables are linked
+TYPES: Mapping[str, Any] = {
+    "string": pl.String,
+    "integer": pl.Int64,
+    "decimal": pl.Float64,
+    "date": pl.Date,
+    "boolean": pl.Boolean,
+}
 MOST_ROWS = 2**31  # with values below 2^31 units no sum leaves 63 bits
 
 
@@ -79,8 +87,11 @@ class _Table:
             if first_is_before or (persons.shift(1) > persons).any():
                 raise wrong_order()
             self._last = persons[-1]
-        finite = cs.float().is_finite()
-        return frame.with_columns(pl.when(finite).then(cs.float()).otherwise(None).name.keep())
+        finite, dated = cs.float().is_finite(), cs.date().is_between(date.min, date.max)
+        return frame.with_columns(
+            pl.when(finite).then(cs.float()).otherwise(None).name.keep(),
+            pl.when(dated).then(cs.date()).otherwise(None).name.keep(),
+        )
 
     def _more(self) -> bool:
         piece = next(self._pieces, None)
@@ -95,7 +106,7 @@ class _Table:
             kept = self._kept
             if kept is None or not kept.height:
                 continue
-            whole = int((kept[PSEUDONYM] < kept[PSEUDONYM][-1]).sum())
+            whole = int(kept[PSEUDONYM].search_sorted(kept[PSEUDONYM][-1], side="left"))
             if whole:
                 yield kept.head(whole)
                 self._kept = kept.slice(whole)
@@ -104,19 +115,24 @@ class _Table:
             self._kept = None
 
     def until(self, person: Any) -> pl.DataFrame:
-        """Return the rows not yet returned of persons up to and including `person`."""
+        """Return the rows not yet returned of persons up to and including `person`; nothing at all of an empty table."""
         while self._kept is None or not self._kept.height or self._kept[PSEUDONYM][-1] <= person:
             if not self._more():
                 break
         if self._kept is None:
             return pl.DataFrame()
-        here = int((self._kept[PSEUDONYM] <= person).sum())
+        here = int(self._kept[PSEUDONYM].search_sorted(person, side="right"))
         found, self._kept = self._kept.head(here), self._kept.slice(here)
         return found
 
 
 def _known(framed: Framed, table: str) -> Mapping[str, Column]:
     return {column.name: column for column in framed.sources[table].columns}
+
+
+def _nothing(frame: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
+    """Return a table without rows, as an empty one is read: whether anybody is in it must not show."""
+    return pl.DataFrame(schema={PSEUDONYM: frame.schema[PSEUDONYM]} | {c.name: TYPES[c.type] for c in columns})
 
 
 def _base(frame: pl.DataFrame, framed: Framed) -> pl.DataFrame:
@@ -149,9 +165,10 @@ def rows(
         last = frame[PSEUDONYM][-1]
         found = _base(frame, framed)
         for link, table in zip(framed.links, links, strict=True):
-            there = table.until(last)
-            if there.width:
-                found = attached(found, reduced(there, link, _known(framed, link.table)), link)
+            there, theirs = table.until(last), _known(framed, link.table)
+            if not there.width:
+                there = _nothing(frame, [theirs[name] for name in reads[link.table]])
+            found = attached(found, reduced(there, link, theirs), link)
         found = meeting(with_made(found, framed.made, known), framed.conditions)
         if found.height:
             chosen = found.select(PSEUDONYM, *wanted)

@@ -11,7 +11,8 @@ from fractions import Fraction
 from typing import Any
 
 from hvelv.kernel.errors import NotFound, _
-from hvelv.privacy.domain.checking import Checker, Condition, number_of, scale_of
+from hvelv.privacy.domain.checking import MOST_UNITS, Checker, Condition, number_of, scale_of
+from hvelv.privacy.domain.closed import LARGEST_NUMBER
 from hvelv.privacy.domain.schema import NUMERIC, Code, Column, Schema
 from hvelv.privacy.domain.source import (
     AnyRow,
@@ -50,6 +51,7 @@ NUMBERS = frozenset(NUMERIC)
 TRUTH = frozenset({"boolean"})
 NOT_A_DATE = _("Dette krever en dato.")
 NOT_A_NUMBER = _("Dette krever en tallvariabel.")
+TOO_WIDE = _("Grensene er for vide for oppløsningen til variabelen.")
 NOT_TRUE_OR_FALSE = _("Dette krever en sann/usann-variabel.")
 
 
@@ -236,7 +238,8 @@ class _Maker:
         if column is None:
             return None
         codes = [code for group in how.groups for code in group]
-        if column.keys is None or not set(codes) <= set(column.keys) or len(set(codes)) != len(codes):
+        public = {(type(code), code) for code in column.keys or ()}  # 1 and true are equal, and not the same
+        if not {(type(code), code) for code in codes} <= public or len(set(codes)) != len(codes):
             message = _("Gruppene må være av variabelens offentlige koder, hver kode i én gruppe.")
             self.checker.fault(f"{place}.groups", message)
             return None
@@ -267,6 +270,9 @@ class _Maker:
         ends = [
             {"+": a + b, "-": a - b, "*": a * b}[how.op] for a in (left.low, left.high) for b in (right.low, right.high)
         ]
+        if max(abs(end) for end in ends) > LARGEST_NUMBER:
+            self.checker.fault(place, TOO_WIDE)
+            return None
         missing = any(side.nullable for side in sides if side)
         bounds: dict[str, Any] = {"low": number_of(min(ends)), "high": number_of(max(ends)), "step": number_of(step)}
         kind = "integer" if step.denominator == 1 and min(ends).denominator == 1 else "decimal"
@@ -304,6 +310,9 @@ class _Maker:
         ends = [Fraction(str(how.low)), Fraction(str(how.high))]
         if ends[0] >= ends[1] or any((end / scale.step).denominator != 1 for end in ends):
             self.checker.fault(f"{place}.low", _("Grensene må være stigende, i hele trinn av variabelens oppløsning."))
+            return None
+        if max(abs(end) for end in (*ends, scale.low, scale.high)) / scale.step >= MOST_UNITS:
+            self.checker.fault(place, TOO_WIDE)
             return None
         for end, name in zip(ends, ("low", "high"), strict=True):
             self.few(int(end / scale.step), f"{place}.{name}")
@@ -360,6 +369,11 @@ def _walk(checker: Checker, source: Schema, part: Steps | Paths) -> Walk | None:
         checker.fault("of.event", _("Hendelsene må ha et offentlig kodeverk."))
         return None
     if event is None or at is None:
+        return None
+    if any(str(code) == END or LATER in str(code) for code in event.keys or ()):
+        checker.fault(
+            "of.event", _("Kodene til hendelsene kan ikke brukes: «end» og « > » har en annen betydning her.")
+        )
         return None
     if isinstance(part, Steps):
         maker.few(part.high, "of.high")

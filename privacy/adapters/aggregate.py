@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from hvelv.privacy.adapters.cell_passes import CELL_PASSES, warm_up
 from hvelv.privacy.adapters.compiled import compiled
 from hvelv.privacy.adapters.frames import rows, wrong_order
 from hvelv.privacy.adapters.predicates import Mask, Positions, numbers, positions, rows_meeting
@@ -200,7 +201,7 @@ class _RowPass:
         return [cast("list[int]", self.total.tolist())]
 
 
-PASSES: Mapping[type, Callable[[Any], "_CellPass | _RowPass"]] = {Cells: _CellPass, RowVectors: _RowPass}
+PASSES: Mapping[type, Callable[[Any], Any]] = {Cells: _CellPass, RowVectors: _RowPass, **CELL_PASSES}
 
 
 def units_of(amount: Amount, array: Any) -> tuple[Vector, Mask]:
@@ -223,10 +224,10 @@ def contribution(part: Part, column: Mapping[str, Any]) -> Vector | int:
     return moved * moved if part.kind == "square" else moved
 
 
-def totals(sources: Mapping[str, Sequence[Path]], framed: Framed, ask: Ask, *, batch: int = 0) -> list[list[int]]:
+def totals(sources: Mapping[str, Sequence[Path]], framed: Framed, ask: Ask, *, batch: int = 0) -> list[Any]:
     """Return the exact totals that `ask` is for, over a question's rows: for the noise and for nobody else.
 
-    `sources`: each table's files, sorted by `pid` from one to the next. Raises `Unavailable` for a wrong order.
+    Each is a list of integers, or a mapping to integers where keys are unknown. `sources`: each table's files, sorted by `pid` from one to the next. Raises `Unavailable` for a wrong order.
     """
     work, persons = PASSES[type(ask)](ask), _Persons()
     for piece in rows(sources, framed, ask.columns, size=batch):
@@ -236,7 +237,8 @@ def totals(sources: Mapping[str, Sequence[Path]], framed: Framed, ask: Ask, *, b
             for condition in framed.conditions:
                 inside &= rows_meeting(condition, column[condition.column.name])
         work.add(persons.of(column[PSEUDONYM]), column, inside)
-    return work.result()
+    found: list[Any] = work.result()
+    return found
 
 
 def bounded_totals(paths: Sequence[Path], plan: Plan, *, batch: int = 0) -> list[list[int]]:
@@ -247,7 +249,7 @@ def bounded_totals(paths: Sequence[Path], plan: Plan, *, batch: int = 0) -> list
 class StreamingAggregator:
     """The `Aggregator` that the releases service asks."""
 
-    def totals(self, sources: Mapping[str, Sequence[Path]], framed: Framed, ask: Ask) -> list[list[int]]:
+    def totals(self, sources: Mapping[str, Sequence[Path]], framed: Framed, ask: Ask) -> list[Any]:
         """Return the exact, bounded totals: for the noise and for nobody else."""
         return totals(sources, framed, ask)
 
@@ -259,3 +261,4 @@ class StreamingAggregator:
             np.zeros(1, np.int64), np.zeros(2, np.int64), np.zeros(1, np.uint64), 1, 1,
         )  # fmt: skip
         first_rows(nobody, np.zeros(0, np.bool_), np.zeros(2, np.uint64), 1)
+        warm_up()

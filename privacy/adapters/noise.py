@@ -6,7 +6,7 @@ operating system: there is no seed to set.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from importlib.metadata import version
@@ -16,6 +16,7 @@ import opendp.prelude as dp
 
 from hvelv.kernel.errors import _
 from hvelv.privacy.domain.accounting import MICRO
+from hvelv.privacy.domain.charging import FEMTO
 from hvelv.privacy.domain.measuring import Dose
 from hvelv.privacy.service.releases import NotCovered
 
@@ -23,7 +24,7 @@ dp.enable_features("contrib")
 
 
 class OpenDPNoise:
-    """Discrete Gaussian noise for vectors of integers."""
+    """Discrete Gaussian and Laplace noise for vectors of integers, and for counts whose keys are not known."""
 
     def draw(self, dose: Dose, totals: Sequence[int]) -> list[int]:
         """Return `totals` with noise. Raises `NotCovered` unless the privacy map is within the dose's price."""
@@ -32,6 +33,19 @@ class OpenDPNoise:
         if not math.isfinite(loss) or _rho(dose, Fraction(loss)) > price:
             raise NotCovered(_("Støyen dekker ikke prisen. Ingenting er regnet ut."))
         return [int(value) for value in measurement([int(total) for total in totals])]
+
+    def draw_keys(self, dose: Dose, counts: Mapping[str, int]) -> dict[str, int]:
+        """Return the counts with noise that pass the dose's threshold, and their keys in order; of the others nothing.
+
+        Raises `NotCovered` unless the privacy map is within the dose's price and its delta.
+        """
+        measurement = THRESHOLDS[dose.noise](dose.scale, dose.threshold)
+        loss, delta = measurement.map((dose.groups, dose.sensitivity, float(dose.each)))
+        good = math.isfinite(loss) and math.isfinite(delta) and dose.delta_femto > 0
+        if not good or _rho(dose, Fraction(loss)) > Fraction(dose.rho_micro, MICRO) or delta * FEMTO > dose.delta_femto:
+            raise NotCovered(_("Støyen dekker ikke prisen. Ingenting er regnet ut."))
+        found = measurement({str(key): int(count) for key, count in counts.items()})
+        return {str(key): int(found[key]) for key in sorted(found)}
 
     def epsilon(self, rho_micro: int, delta: float) -> float:
         """Return the epsilon, at `delta`, of a loss in micro-rho: OpenDP's curve, tighter than the closed form."""
@@ -54,7 +68,24 @@ def _laplace(scale: float) -> Any:
     return dp.m.make_laplace(*space, scale=scale)
 
 
+@lru_cache(maxsize=64)
+def _gaussian_threshold(scale: float, threshold: int) -> Any:
+    metric = dp.l02inf_distance(dp.absolute_distance(T="f64"))
+    return dp.m.make_gaussian_threshold(_counts(), metric, scale=scale, threshold=threshold)
+
+
+@lru_cache(maxsize=64)
+def _laplace_threshold(scale: float, threshold: int) -> Any:
+    metric = dp.l01inf_distance(dp.absolute_distance(T="f64"))
+    return dp.m.make_laplace_threshold(_counts(), metric, scale=scale, threshold=threshold)
+
+
+def _counts() -> Any:
+    return dp.map_domain(dp.atom_domain(T="String"), dp.atom_domain(T="i64"))
+
+
 MEASUREMENTS = {"gaussian": _gaussian, "laplace": _laplace}
+THRESHOLDS = {"gaussian": _gaussian_threshold, "laplace": _laplace_threshold}
 
 
 def _rho(dose: Dose, loss: Fraction) -> Fraction:

@@ -45,7 +45,7 @@ def numbers(array: Any) -> tuple[NDArray[Any], Mask]:
     return values, there
 
 
-def _encoded(array: Any) -> tuple[list[Any], Positions]:
+def encoded(array: Any) -> tuple[list[Any], Positions]:
     """Return a string column's distinct values and, for each row, which one it has (the one past the end: none)."""
     if not pa.types.is_dictionary(array.type):
         array = pc.dictionary_encode(array)
@@ -55,7 +55,7 @@ def _encoded(array: Any) -> tuple[list[Any], Positions]:
     return words, filled.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
-def _is_text(array: Any) -> bool:
+def is_text(array: Any) -> bool:
     kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
@@ -67,8 +67,8 @@ def _holds(op: str, value: Plain, wanted: tuple[Plain, ...]) -> bool:
 def rows_meeting(condition: Condition, array: Any) -> Mask:
     """Return which rows of `array` meet `condition`."""
     op, wanted = condition.op, condition.values
-    if _is_text(array):
-        words, where = _encoded(array)
+    if is_text(array):
+        words, where = encoded(array)
         verdict = [word is not None and _holds(op, word, wanted) for word in words]
         return np.array([*verdict, False], dtype=np.bool_)[where]
     values, there = numbers(array)
@@ -81,8 +81,8 @@ def positions(key: Key, array: Any) -> Positions:
     if key.edges:
         return _in_bins(key, array)
     place = {code: i for i, code in enumerate(key.codes)}
-    if _is_text(array):
-        words, where = _encoded(array)
+    if is_text(array):
+        words, where = encoded(array)
         return np.array([*(place.get(word, NOWHERE) for word in words), NOWHERE], dtype=np.int64)[where]
     values, there = numbers(array)
     codes = np.array([int(code) for code in key.codes], dtype=np.int64)

@@ -24,13 +24,17 @@ nothing more. All values are integers before they are added: no order of rows an
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
+from statistics import NormalDist
 
-from hvelv.privacy.domain.measuring import Cells, Dose, NoiseName, Part, RowVectors
+from hvelv.privacy.domain.charging import FEMTO
+from hvelv.privacy.domain.measuring import Cells, Dose, Folded, NoiseName, OpenCells, Part, RowVectors
 from hvelv.privacy.domain.plan import Plan
 
 MICRO = 1_000_000
 Z95 = 1.959963984540054  # the normal distribution's two-sided 95 % point
+ROOM = 0.98  # of delta: what is left over is more than the map's steps of 1e-16 lose
 LAPLACE95 = math.log(20)  # the Laplace distribution's two-sided 95 % point, in scales
 MARGIN = 1 + 1e-9  # more than float arithmetic can lose between here and the privacy map
 
@@ -92,6 +96,40 @@ def cell_doses(ask: Cells, rho_micro: int, noise: NoiseName = "gaussian") -> tup
         _dose(noise, part.kind, share, distance(part, ask.max_rows, ask.max_groups), part.unit)
         for part, share in zip(ask.parts, shares, strict=True)
     )
+
+
+def fold_distance(ask: Folded, fold: Sequence[int]) -> float:
+    """Return a bound, never below the exact one, on how far one person moves a fold (L2, in rows).
+
+    Groups kept apart: `max_rows` in one place of each of `max_groups` groups at worst. Else all of it in one place.
+    """
+    groups = math.sqrt(ask.max_groups) if ask.apart(fold) else ask.max_groups
+    return math.nextafter(ask.max_rows * groups, math.inf)
+
+
+def fold_doses(ask: Folded, shares: Sequence[int]) -> tuple[Dose, ...]:
+    """Return the noise of folds that cost `shares` (micro-rho). Raises `ValueError` if too little."""
+    return tuple(
+        gaussian("fold", share, fold_distance(ask, fold)) for fold, share in zip(ask.folds, shares, strict=True)
+    )
+
+
+def threshold_dose(name: str, ask: OpenCells, rho_micro: int, delta_femto: int, noise: NoiseName) -> Dose:
+    """Return the noise of counts whose keys are unknown, and the threshold that they must pass to be told.
+
+    Taking a person away lets at most `max_groups` keys vanish, each of which had at most `max_rows` of that person alone.
+    The threshold is so far above `max_rows` that noise lifts one of them over it with a chance of `delta` over
+    `max_groups`: delta bounds what is added to the loss of the counts that stay (Rogers 2023, arXiv 2309.09170).
+    Raises `ValueError` for no price.
+    """
+    distance = float(ask.max_groups * ask.max_rows)
+    if noise == "gaussian":
+        distance = math.sqrt(ask.max_groups) * ask.max_rows
+    dose = _dose(noise, name, rho_micro, math.nextafter(distance, math.inf), Fraction(1))
+    chance = delta_femto / FEMTO * ROOM / ask.max_groups
+    far = math.log(1 / (2 * chance)) if noise == "laplace" else -NormalDist().inv_cdf(chance)
+    threshold = math.ceil(ask.max_rows + dose.scale * far) + 1
+    return replace(dose, threshold=threshold, delta_femto=delta_femto, groups=ask.max_groups, each=ask.max_rows)
 
 
 def delta_of(doses: Sequence[Dose]) -> int:

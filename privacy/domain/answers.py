@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hvelv.kernel.errors import _
+from hvelv.privacy.domain.accounting import delta_of, pure_of
 from hvelv.privacy.domain.measuring import Dose, Method, Result, sentence
 
 HALF = 2
@@ -25,6 +26,8 @@ def quote_of(
         "rho_micro": rho_micro,
         "epsilon": epsilon,
         "delta": delta,
+        "delta_femto": delta_of(doses),
+        "pure_micro": pure_of(doses),
         "cells": method.cells,
         "measures": method.expected(doses),
         "bounds": dict(method.bounds),
@@ -61,6 +64,16 @@ def proof_of(doses: Sequence[Dose]) -> list[dict[str, Any]]:
             "sensitivity": dose.sensitivity,
             "scale": dose.scale,
             "rho_micro": dose.rho_micro,
+            **(_of_the_threshold(dose) if dose.delta_femto else {}),
         }
         for dose in doses
     ]
+
+
+def _of_the_threshold(dose: Dose) -> dict[str, Any]:
+    return {
+        "threshold": dose.threshold,
+        "delta_femto": dose.delta_femto,
+        "groups": dose.groups,
+        "each": dose.each,
+    }

@@ -266,24 +266,25 @@ class Checker:
 
     def amount(self, name: str, low: float | None, high: float | None, field: str) -> "Amount | None":
         """Return a numeric column between two of its public bounds; None for `low` and `high` is the declared ones."""
-        column = self.column(name, f"{field}.column")
+        at = f"{field}." if field else ""
+        column = self.column(name, f"{at}column")
         if column is None:
             return None
         scale = scale_of(column)
         if scale is None:
-            self.fault(f"{field}.column", _("Dette krever en tallvariabel med offentlige grenser og oppløsning."))
+            self.fault(f"{at}column", _("Dette krever en tallvariabel med offentlige grenser og oppløsning."))
             return None
         least = scale.low if low is None else exact(low)
         most = scale.high if high is None else exact(high)
         if not scale.low <= least < most <= scale.high:
             message = _("Grensene må være stigende og innenfor variabelens offentlige grenser, {low} til {high}.")
-            self.fault(f"{field}.low", message, low=column.low, high=column.high)
+            self.fault(f"{at}low", message, low=column.low, high=column.high)
             return None
         units = least / scale.step, most / scale.step
         if max(abs(units[0]), abs(units[1])) >= MOST_UNITS:
-            self.fault(f"{field}.high", _("Grensene er for vide for oppløsningen til variabelen."))
+            self.fault(f"{at}high", _("Grensene er for vide for oppløsningen til variabelen."))
             return None
-        if not all([self.clamp(scale, units[0], f"{field}.low"), self.clamp(scale, units[1], f"{field}.high")]):
+        if not all([self.clamp(scale, units[0], f"{at}low"), self.clamp(scale, units[1], f"{at}high")]):
             return None
         return Amount(column, scale.step, int(units[0]), int(units[1]))
 

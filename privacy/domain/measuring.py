@@ -128,7 +128,7 @@ class Folded:
     @property
     def columns(self) -> tuple[str, ...]:
         """Return the names of the columns that are needed."""
-        return tuple(key.name for key in self.keys)
+        return tuple(dict.fromkeys(key.name for key in self.keys))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -163,6 +163,7 @@ class OpenCells:
         return tuple(column.name for column in self.keys)
 
 
+LONGEST_KEY = 100  # characters of a text that can be a key
 BETWEEN = "\x1f"  # stands between the values of a combination, and in no value
 
 

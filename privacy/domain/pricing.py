@@ -61,8 +61,14 @@ def per_cent(error: float, expected: int | None) -> dict[str, Any]:
 def noises(dose: Dose, gaussian: float, laplace: float) -> dict[str, Any]:
     """Return both noises' 95 % errors at `dose`'s price, and which one is smaller. Sensitivities: L2 and L1, in units."""
     either: tuple[tuple[NoiseName, float], ...] = (("gaussian", gaussian), ("laplace", laplace))
-    errors = {
+    errors: dict[str, float] = {
         name: error95_of(replace(dose, noise=name, sensitivity=distance, scale=scale(distance, dose.rho_micro)))
         for name, distance in either
     }
     return {**errors, "smaller": min(errors, key=lambda name: errors[name])}
+
+
+def would_cost_in_all(error: float, rho_micro: int) -> list[dict[str, Any]]:
+    """Return what other errors than `error` would cost where the whole price is `rho_micro`: errors go as its root."""
+    found = ((other, payable(math.ceil(rho_micro * (error / other) ** 2))) for other in wished(error))
+    return [{"error95": round(other, 9), "rho_micro": price} for other, price in found if price <= MOST_RHO_MICRO]

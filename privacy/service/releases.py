@@ -19,10 +19,11 @@ from hvelv.kernel.canonical import canonical, digest
 from hvelv.kernel.clock import Clock
 from hvelv.kernel.errors import Invalid, NotFound, Problem, Refusal, Unavailable, _
 from hvelv.kernel.signing import Signer
+from hvelv.privacy.domain.accounting import delta_of, pure_of
 from hvelv.privacy.domain.answers import answer_of, proof_of, quote_of
 from hvelv.privacy.domain.charging import Charge, Line, Purchase
 from hvelv.privacy.domain.framing import Framed
-from hvelv.privacy.domain.measuring import Ask, Dose, Method, Result
+from hvelv.privacy.domain.measuring import Ask, Dose, Method, OpenCells, Result
 from hvelv.privacy.domain.permission import Permission, PermittedTable
 from hvelv.privacy.domain.query import rho_from
 from hvelv.privacy.domain.questions import method_for, query_from
@@ -39,6 +40,7 @@ class NotCovered(Refusal):
 
 
 KEY_FORM = re.compile(r"[A-Za-z0-9_-]{8,80}")
+Told = Callable[[int, int], None]  # how many vectors are drawn, of how many
 log = logging.getLogger(__name__)
 
 
@@ -70,8 +72,8 @@ class VersionSource(Protocol):
 class Aggregator(Protocol):
     """Exact totals in which no person counts for more than the bounds of what is asked."""
 
-    def totals(self, sources: Mapping[str, Sequence[Path]], framed: Framed, ask: Ask) -> list[list[int]]:
-        """Return vectors in whole units. `sources`: each table's files, in order."""
+    def totals(self, sources: Mapping[str, Sequence[Path]], framed: Framed, ask: Ask) -> list[Any]:
+        """Return vectors in whole units, or mappings of them where keys are unknown. `sources`: each table's files, in order."""
         ...
 
 
@@ -80,6 +82,10 @@ class Noise(Protocol):
 
     def draw(self, dose: Dose, totals: Sequence[int]) -> list[int]:
         """Return `totals` with noise. Raises unless the privacy map is within the dose's price."""
+        ...
+
+    def draw_keys(self, dose: Dose, counts: Mapping[str, int]) -> dict[str, int]:
+        """Return the counts with noise that pass the dose's threshold. Raises unless within its price and its delta."""
         ...
 
     def epsilon(self, rho_micro: int, delta: float) -> float:
@@ -150,11 +156,13 @@ class Loss:
 
     def __init__(self, expected: Sequence[Dose], rho_micro: int) -> None:
         self._expected, self._left = list(expected), rho_micro
+        self.drawn = 0  # vectors
 
     def take(self, doses: Sequence[Dose]) -> None:
         """Note what is about to be drawn. Raises `NotCovered` for what was not foretold, or not paid for."""
         foretold, self._expected = self._expected[: len(doses)], self._expected[len(doses) :]
         self._left -= sum(dose.rho_micro for dose in doses)
+        self.drawn += len(doses)
         if foretold != list(doses) or self._left < 0:
             raise NotCovered(_("Støyen dekker ikke prisen. Ingenting er regnet ut."))
 
@@ -188,6 +196,7 @@ class Releases:
         idempotency_key: object,
         *,
         again: bool = False,
+        told: Told = lambda _step, _of: None,
     ) -> dict[str, Any]:
         """Return the certified answer, charged once for each key.
 
@@ -208,7 +217,7 @@ class Releases:
             return document_of(charge)
         begun = self._engine.pace.begun()
         try:
-            return document_of(charge, self._accounts.finish(charge, self._answered(asked, extracts, charge)))
+            return document_of(charge, self._accounts.finish(charge, self._answered(asked, extracts, charge, told)))
         finally:
             self._engine.pace.wait(begun)
 
@@ -270,10 +279,10 @@ class Releases:
             allowance=allowance,
         )
 
-    def _answered(self, asked: _Asked, extracts: Sequence[Extract], charge: Charge) -> str:
+    def _answered(self, asked: _Asked, extracts: Sequence[Extract], charge: Charge, told: Told) -> str:
         """Return the signed answer. Whatever goes wrong here is told in the same words."""
         try:
-            result = self._measured(asked, extracts)
+            result = self._measured(asked, extracts, told)
             body = self._body(asked, extracts, charge, result)
             signed = self._engine.signer.sign("release", body)
         except Exception as error:  # noqa: BLE001 - one answer for all, so that it tells nothing of the data
@@ -285,10 +294,10 @@ class Releases:
             ) from None
         return canonical(body | {"signature": signed.as_dict()}).decode()
 
-    def _measured(self, asked: _Asked, extracts: Sequence[Extract]) -> Result:
+    def _measured(self, asked: _Asked, extracts: Sequence[Extract], told: Told) -> Result:
         """Return the answer: every vector that the method asks for is drawn with the noise that was paid for."""
         sources = {extract.table: self._extracts.paths(extract) for extract in extracts}
-        return measured(asked.method, asked.doses, asked.rho_micro, sources, self._engine)
+        return measured(asked.method, asked.doses, asked.rho_micro, sources, self._engine, told=told)
 
     def _body(self, asked: _Asked, extracts: Sequence[Extract], charge: Charge, result: Result) -> dict[str, Any]:
         quote = self._quote(asked, paid=asked.rho_micro)
@@ -305,6 +314,8 @@ class Releases:
             "rho_micro": asked.rho_micro,
             "epsilon": quote["epsilon"],
             "delta": quote["delta"],
+            "delta_femto": quote["delta_femto"],
+            "pure_micro": quote["pure_micro"],
             "charged_at": charge.at.isoformat(),
             "at": self._clock.now().isoformat(),
             **answer_of(result),
@@ -325,6 +336,8 @@ def measured(
     rho_micro: int,
     sources: Mapping[str, Sequence[Path]],
     engine: "Engine",
+    *,
+    told: Told = lambda _step, _of: None,
 ) -> Result:
     """Return a method's answer on files: each step's totals, with noise that was foretold and is within the price.
 
@@ -335,9 +348,13 @@ def measured(
     try:
         step = next(work)
         while True:
+            told(loss.drawn, len(doses))
             loss.take(step.doses)
             totals = engine.aggregator.totals(sources, method.framed, step.ask)
-            step = work.send([engine.noise.draw(dose, part) for dose, part in zip(step.doses, totals, strict=True)])
+            draw: Callable[[Dose, Any], Any] = engine.noise.draw
+            if isinstance(step.ask, OpenCells):
+                draw = engine.noise.draw_keys
+            step = work.send([draw(dose, part) for dose, part in zip(step.doses, totals, strict=True)])
     except StopIteration as done:
         result: Result = done.value
         return result
@@ -369,7 +386,9 @@ def _purchase(asked: _Asked, extracts: Sequence[Extract], key: str) -> Purchase:
         query_hash=asked.question.hash,
         extract_hash=hash_of(extracts),
         summary=asked.method.summary,
-        lines=tuple(Line(dataset, asked.rho_micro) for dataset in _datasets(asked)),
+        lines=tuple(
+            Line(dataset, asked.rho_micro, delta_of(asked.doses), pure_of(asked.doses)) for dataset in _datasets(asked)
+        ),
     )
 
 

@@ -22,9 +22,11 @@ from hvelv.privacy.adapters.rows import SqlExtracts, SqlJobs
 from hvelv.privacy.adapters.store_optouts import SqlCanonical, SqlOptOuts
 from hvelv.privacy.adapters.store_reviews import SqlReviews
 from hvelv.privacy.adapters.store_rooms import SqlRooms
+from hvelv.privacy.adapters.store_wishes import SqlWishes
 from hvelv.privacy.adapters.traces import DiskTraces
 from hvelv.privacy.domain.risk import DEFAULT_POLICY, Policy
 from hvelv.privacy.service.accounts import OWN_SHARE, Accounts
+from hvelv.privacy.service.background import Background
 from hvelv.privacy.service.canonical import CanonicalPersons
 from hvelv.privacy.service.credentials import PassMaker, RoomCredentials
 from hvelv.privacy.service.custody import KeyCustodian
@@ -86,6 +88,7 @@ def desk(around: Surroundings, *, ledger: SqlLedger | None = None) -> Desk:
     rooms = Rooms(database, SqlRooms(), store=around.store, traces=traces, keys=keys, clock=clock)
     aggregator = PartedAggregator(around.mapper) if around.mapper else StreamingAggregator()
     engine = Engine(aggregator, noise, around.signer, around.delta, around.code_version, Pace(around.slot))
+    releases = Releases(accounts, around.permits, around.versions, extracts, engine=engine, clock=clock)
     return Desk(
         accounts=accounts,
         keys=keys,
@@ -101,7 +104,10 @@ def desk(around: Surroundings, *, ledger: SqlLedger | None = None) -> Desk:
         reviews=Reviews(database, SqlReviews(), PolarsMeasurer(), policy=around.risk, around=beside, clock=clock),
         credentials=RoomCredentials(database, around.permits, around.passes, clock, published=extracts.place),
         projects=ProjectPrivacy(keys, accounts, extracts, jobs, rooms, statements=statements),
-        releases=Releases(accounts, around.permits, around.versions, extracts, engine=engine, clock=clock),
+        releases=releases,
+        background=Background(
+            database, SqlWishes(), releases=releases, jobs=jobs, permits=around.permits, clock=clock, ids=around.ids
+        ),
         permits=around.permits,
         versions=around.versions,
     )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from hvelv.privacy.service.accounts import Accounts
+from hvelv.privacy.service.background import Background
 from hvelv.privacy.service.canonical import CanonicalPersons
 from hvelv.privacy.service.credentials import RoomCredentials
 from hvelv.privacy.service.destructions import Destructions
@@ -34,5 +35,6 @@ class Desk:
     credentials: RoomCredentials
     projects: ProjectPrivacy
     releases: Releases
+    background: Background
     permits: PermitCheck
     versions: VersionSource

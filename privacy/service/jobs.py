@@ -127,7 +127,7 @@ class Jobs:
         return found[0]
 
     def newest(self, project: str) -> Job | None:
-        """Return the project's newest job."""
+        """Return the project's newest job. Jobs of other kinds than provisioning belong to no project."""
         with self._database.reading() as session:
             return next(iter(self._rows.find(session, project=project)), None)
 

@@ -17,7 +17,7 @@ from hvelv.kernel.serving import serve as serve_doors
 from hvelv.kernel.settings import Settings
 from hvelv.kernel.web import Actor, answer_refusals
 from hvelv.operation import tables
-from hvelv.privacy.pages import lab_api, optouts_api, projects_api, reidentification_api, reviews_api
+from hvelv.privacy.pages import background_api, lab_api, optouts_api, projects_api, reidentification_api, reviews_api
 from hvelv.requests.domain.permit import PermitState
 from hvelv.requests.pages import office_api
 from hvelv.workflows.desk import Desk, desk
@@ -74,7 +74,13 @@ def portal_door(made: Desk) -> FastAPI:
 
 def enclave_door(made: Desk) -> FastAPI:
     """Return the door that the hub and the session gateway use."""
-    routers = (office_api.enclave_router, project_api.router, lab_api.router, exports_api.lab_router)
+    routers = (
+        office_api.enclave_router,
+        project_api.router,
+        lab_api.router,
+        background_api.router,
+        exports_api.lab_router,
+    )
     return door(made, routers)
 
 

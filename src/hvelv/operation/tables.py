@@ -16,6 +16,7 @@ MODULES = (
     "hvelv.privacy.adapters.store_keys",
     "hvelv.privacy.adapters.store_reidentification",
     "hvelv.privacy.adapters.store_optouts",
+    "hvelv.privacy.adapters.store_wishes",
     "hvelv.enclave.adapters.export_store",
     "hvelv.portal.sessions",
 )

@@ -20,13 +20,17 @@ def serve(settings: Settings) -> None:
     from hvelv.workflows.desk import opened
     from hvelv.workflows.dispatch import Dispatcher, PrefectStarter, run
     from hvelv.workflows.provision import provision
+    from hvelv.workflows.releasing import release
 
     note = settings.domain_dir("custodian") / "worker.ready"
     stopping = threading.Event()
-    deployment = provision.to_deployment(name="provision", entrypoint_type=EntrypointType.MODULE_PATH)
-    if not isinstance(deployment, RunnerDeployment):
-        raise TypeError("a deployment is made at once outside an event loop")
-    deployment.apply()
+    deployments = []
+    for flow in (provision, release):
+        deployment = flow.to_deployment(name=flow.name, entrypoint_type=EntrypointType.MODULE_PATH)
+        if not isinstance(deployment, RunnerDeployment):
+            raise TypeError("a deployment is made at once outside an event loop")
+        deployment.apply()
+        deployments.append(deployment)
     with opened(settings) as desk:
         dispatcher = Dispatcher(desk.jobs, PrefectStarter(), SystemClock())
         thread = threading.Thread(
@@ -34,7 +38,7 @@ def serve(settings: Settings) -> None:
         )
         thread.start()
         try:
-            serve_flows(deployment, pause_on_shutdown=False, print_starting_message=False, limit=MOST_RUNS)
+            serve_flows(*deployments, pause_on_shutdown=False, print_starting_message=False, limit=MOST_RUNS)
         finally:
             stopping.set()
             thread.join(timeout=2)

@@ -10,15 +10,82 @@
     project.export([release.table("Patients by sex")], title="First look")
 
 Everything here is optional comfort over a few questions by HTTP on a socket; nothing in it decides anything. It needs
-httpx, pandas and pyarrow, and nothing else of the platform.
+httpx, pandas, pyarrow and, for pictures, matplotlib, and nothing else of the platform.
 """
 
 from hvelv.enclave.lab.answers import Quote, Release
-from hvelv.enclave.lab.asking import Query
+from hvelv.enclave.lab.asking import Question, Sql
+from hvelv.enclave.lab.columns import (
+    Col,
+    all_of,
+    any_of,
+    any_row,
+    band,
+    clamp,
+    count_rows,
+    days,
+    first,
+    flag,
+    group,
+    highest,
+    last,
+    lowest,
+    minus,
+    month,
+    none_of,
+    plus,
+    prefix,
+    times,
+    total,
+    value,
+    weekday,
+    year,
+)
 from hvelv.enclave.lab.door import Door, Refused
+from hvelv.enclave.lab.drawing import Picture
+from hvelv.enclave.lab.kinds import Query
 from hvelv.enclave.lab.outbox import Export, Item
 from hvelv.enclave.lab.room import Budget, Dataset, Project
 
 project = Project(Door())
 
-__all__ = ["Budget", "Dataset", "Door", "Export", "Item", "Project", "Query", "Quote", "Refused", "Release", "project"]
+__all__ = [
+    "Budget",
+    "Col",
+    "Dataset",
+    "Door",
+    "Export",
+    "Item",
+    "Picture",
+    "Project",
+    "Query",
+    "Question",
+    "Quote",
+    "Refused",
+    "Release",
+    "Sql",
+    "all_of",
+    "any_of",
+    "any_row",
+    "band",
+    "clamp",
+    "count_rows",
+    "days",
+    "first",
+    "flag",
+    "group",
+    "highest",
+    "last",
+    "lowest",
+    "minus",
+    "month",
+    "none_of",
+    "plus",
+    "prefix",
+    "project",
+    "times",
+    "total",
+    "value",
+    "weekday",
+    "year",
+]

@@ -1,21 +1,28 @@
 """What comes back: a quote, which is free, and a release, which is charged and may leave."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hvelv.enclave.lab import shown
+from hvelv.enclave.lab.naming import named, renamed
 from hvelv.enclave.lab.outbox import Item
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from hvelv.enclave.lab.drawing import Picture
+
+MOST_ROWS = 40  # shown in a cell; all are in `to_pandas()`
+ERROR = "Feil i hver celle, 95 %"
+
 
 @dataclass(frozen=True, repr=False)
 class Quote:
-    """Price and expected error of a query. Nothing is charged and nothing is counted."""
+    """Price and expected error of a question. Nothing is charged and nothing is counted."""
 
     document: Mapping[str, Any]
+    called: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rho(self) -> float:
@@ -33,17 +40,41 @@ class Quote:
         return float(self.document["delta"])
 
     @property
-    def error95(self) -> dict[str, float]:
-        """Return, for each measure, how far off a cell is at most, 19 times of 20, in the measure's unit."""
-        return {each["name"]: each["error95"] for each in self.document["measures"]}
+    def measures(self) -> tuple[Mapping[str, Any], ...]:
+        """Return, for each measure, all that can be foretold of it."""
+        return tuple(self.document["measures"])
+
+    @property
+    def error95(self) -> dict[str, float | None]:
+        """Return, for each measure, how far off a cell is at most, 19 times of 20, in the measure's unit; None where it depends."""
+        return {renamed(each["name"], self.called): each.get("error95") for each in self.measures}
+
+    @property
+    def would_cost(self) -> "pd.DataFrame":
+        """Return what other errors would cost: one row for each measure and error, where that can be told."""
+        import pandas as pd
+
+        rows = [
+            {"measure": renamed(each["name"], self.called), "error95": other["error95"], "rho": other["rho_micro"] / shown.MICRO}
+            for each in self.measures
+            for other in each.get("would_cost") or ()
+        ]  # fmt: skip
+        return pd.DataFrame(rows, columns=["measure", "error95", "rho"])
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """Return what is worth knowing before releasing."""
-        return tuple(_sentence(each) for each in self.document.get("warnings") or ())
+        return tuple(shown.sentence(each, self.called) for each in self.document.get("warnings") or ())
 
     def _rows(self) -> list[tuple[object, ...]]:
-        return [(each["name"], f"± {shown.number(each['error95'])}") for each in self.document["measures"]]
+        return [(renamed(each["name"], self.called), _foretold(each)) for each in self.measures]
+
+    def _cheaper(self) -> list[tuple[object, ...]]:
+        return [
+            (renamed(each["name"], self.called), f"± {shown.number(other['error95'])}", shown.rho(other["rho_micro"]))
+            for each in self.measures
+            for other in each.get("would_cost") or ()
+        ]
 
     def _price(self) -> str:
         allowance = self.document.get("allowance") or {}
@@ -53,12 +84,50 @@ class Quote:
 
     def _repr_html_(self) -> str:
         cells = f"{shown.number(self.document.get('cells'))} celler i svaret."
-        return shown.table(["Mål", "Feil i hver celle, 95 %"], self._rows(), caption="Pristilbud") + shown.lines(
-            self._price(), cells, *self.warnings
-        )
+        price = shown.table(["Mål", ERROR], self._rows(), caption="Pristilbud")
+        others = self._cheaper()
+        heads = ["Mål", ERROR, "Pris (rho)"]
+        cheaper = shown.folded("Hva andre feil ville koste", shown.table(heads, others)) if others else ""
+        return price + shown.lines(self._price(), cells, *self.warnings) + cheaper
 
     def __repr__(self) -> str:
-        return "\n".join([shown.plain(["Mål", "Feil i hver celle, 95 %"], self._rows()), self._price(), *self.warnings])
+        return "\n".join([shown.plain(["Mål", ERROR], self._rows()), self._price(), *self.warnings])
+
+
+def _foretold(measure: Mapping[str, Any]) -> str:
+    """Return a measure's error in words: one, or one for each of some sizes; with per cent where these are told."""
+    if measure.get("error95") is not None:
+        percent = measure.get("error95_percent")
+        return f"± {shown.number(measure['error95'])}" + (
+            f" ({shown.number(percent)} %)" if percent is not None else ""
+        )
+    sizes = (each for each in measure.get("error95_at") or () if each.get("error95") is not None)
+    told = (f"± {shown.number(each['error95'])} ved {shown.number(each.get('rows'))} rader" for each in sizes)
+    return "; ".join(told) or "avhenger av svaret"
+
+
+class Tables(Mapping[str, "pd.DataFrame"]):
+    """Further tables of an answer, by name: `release.tables["rmst"]`."""
+
+    def __init__(self, tables: Mapping[str, Any], called: Mapping[str, str]) -> None:
+        self._tables = {renamed(name, called): table for name, table in tables.items()}
+        self._called = called
+
+    def __getitem__(self, name: str) -> "pd.DataFrame":
+        table = self._tables[name]
+        return _frame(table["keys"], table["rows"], self._called)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tables)
+
+    def __len__(self) -> int:
+        return len(self._tables)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self._tables)
+
+    def __repr__(self) -> str:
+        return "tabeller: " + (", ".join(self._tables) or "ingen flere")
 
 
 @dataclass(frozen=True, repr=False)
@@ -66,6 +135,7 @@ class Release:
     """A certified answer: what was asked, what it cost, the numbers and how far off they may be."""
 
     document: Mapping[str, Any]
+    called: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -76,23 +146,35 @@ class Release:
     def measures(self) -> tuple[str, ...]:
         """Return the names of the measures."""
         rows = self.document["rows"]
-        return tuple(rows[0]["values"]) if rows else ()
+        return tuple(renamed(name, self.called) for name in rows[0]["values"]) if rows else ()
+
+    @property
+    def tables(self) -> Tables:
+        """Return the further tables of the answer."""
+        return Tables(self.document.get("tables") or {}, self.called)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return the answer in plain words: how it is read, and what its intervals cover."""
+        return tuple(shown.sentence(each, self.called) for each in self.document.get("notes") or ())
 
     def to_pandas(self) -> "pd.DataFrame":
         """Return one row for each group: the keys, each measure, and `…_error95` beside it."""
-        import pandas as pd
+        return _frame(self.document["keys"], self.document["rows"], self.called)
 
-        keys = [str(key) for key in self.document["keys"]]
-        records = [
-            dict(zip(keys, map(_key, row["key"]), strict=True))
-            | {
-                column: cell
-                for name, value in row["values"].items()
-                for column, cell in ((name, value), (f"{name}_error95", row["error95"].get(name)))
-            }
-            for row in self.document["rows"]
-        ]
-        return pd.DataFrame(records)
+    def plot(self, measure: str = "", *, mark: str = "") -> "Picture":
+        """Return a picture of the answer, with its errors; of another measure, or drawn otherwise, where that is said."""
+        from hvelv.enclave.lab.drawing import drawn
+
+        asked = dict(self.document.get("picture") or {})
+        asked |= {key: each for key, each in (("y", measure), ("mark", mark)) if each}
+        return drawn(
+            self.to_pandas(),
+            asked,
+            [named(key, self.called) for key in self.document["keys"]],
+            self.measures,
+            self.called,
+        )
 
     def table(self, title: str = "") -> Item:
         """Return this release as a table to ask out of the room with `project.export`.
@@ -108,11 +190,15 @@ class Release:
         """
         return Item("figure", self.id, title, measure=measure, mark=mark)
 
+    def _heads(self) -> list[str]:
+        return [*(named(str(key), self.called) for key in self.document["keys"]), *self.measures]
+
     def _rows(self) -> list[list[object]]:
+        keys = self.document["keys"]
         return [
             [
-                *map(_key, row["key"]),
-                *(f"{shown.number(v)} ± {shown.number(row['error95'].get(n))}" for n, v in row["values"].items()),
+                *(_key(key, each, self.called) for key, each in zip(keys, row["key"], strict=True)),
+                *(_with_error(v, row["error95"].get(n)) for n, v in row["values"].items()),
             ]
             for row in self.document["rows"]
         ]
@@ -121,22 +207,47 @@ class Release:
         return f"Kostet rho {shown.rho(self.document['rho_micro'])} (epsilon {shown.number(self.document['epsilon'])})."
 
     def _repr_html_(self) -> str:
-        heads = [*map(str, self.document["keys"]), *self.measures]
-        return shown.table(heads, self._rows(), caption=f"Resultat {self.id}") + shown.lines(self._cost())
+        rows = self._rows()
+        more = f"… og {len(rows) - MOST_ROWS} rader til, i to_pandas()." if len(rows) > MOST_ROWS else ""
+        found = shown.table(self._heads(), rows[:MOST_ROWS], caption=f"Resultat {self.id}")
+        others = f"Flere tabeller: {', '.join(self.tables)}." if self.tables else ""
+        picture = shown.image(self.plot()._repr_png_()) if self.document.get("picture") and rows else ""
+        return found + shown.lines(more) + picture + shown.lines(*self.notes, others, self._cost())
 
     def __repr__(self) -> str:
-        return "\n".join([shown.plain([*map(str, self.document["keys"]), *self.measures], self._rows()), self._cost()])
+        return "\n".join([shown.plain(self._heads(), self._rows()), *self.notes, self._cost()])
 
 
-def _key(key: Any) -> Any:
-    """Return a group's key; a bin, which comes as its two edges, as text."""
-    if isinstance(key, list | tuple):
-        return "–".join(shown.number(edge) for edge in key)
-    return key
+def _frame(keys: list[Any], rows: list[Mapping[str, Any]], called: Mapping[str, str]) -> "pd.DataFrame":
+    """Return rows as a frame: keys, values and, where there is one, the error of each."""
+    import pandas as pd
+
+    heads = [named(str(key), called) for key in keys]
+    records = [
+        {head: _key(key, each, called) for head, key, each in zip(heads, keys, row["key"], strict=True)}
+        | {
+            column: cell
+            for name, value in row["values"].items()
+            for column, cell in (
+                (renamed(name, called), value),
+                (f"{renamed(name, called)}_error95", row["error95"].get(name)),
+            )
+            if not (column.endswith("_error95") and name not in row["error95"])
+        }
+        for row in rows
+    ]
+    return pd.DataFrame(records, columns=None if records else heads)
 
 
-def _sentence(warning: Any) -> str:
-    if isinstance(warning, Mapping):
-        params = warning.get("params") or {}
-        return str(warning.get("message", "")).format(**params)
-    return str(warning)
+def _with_error(value: object, error: object) -> str:
+    return shown.number(value) + (f" ± {shown.number(error)}" if error is not None else "")
+
+
+KEYS_OF_NAMES = frozenset({"term", "column", "with", "left", "right"})  # keys whose values are names of columns
+
+
+def _key(key: str, value: Any, called: Mapping[str, str]) -> Any:
+    """Return a group's key; a bin, which comes as its two edges, as text; a made column by its name here."""
+    if isinstance(value, list | tuple):
+        return "–".join(shown.number(edge) for edge in value)
+    return named(value, called) if key in KEYS_OF_NAMES and isinstance(value, str) else value

@@ -1,19 +1,33 @@
-"""Building a question step by step. Each step returns a new query; nothing is asked before `quote` or `release`."""
+"""Building a question step by step. Each step returns a new one; nothing is asked before `quote` or `release`."""
 
 import math
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 from hvelv.enclave.lab import shown
 from hvelv.enclave.lab.answers import Quote, Release
+from hvelv.enclave.lab.columns import (
+    Column,
+    Formula,
+    Mark,
+    Scalar,
+    Scope,
+    Summary,
+    Where,
+    column_of,
+    condition,
+    conditions,
+    marks,
+    numbered,
+)
 from hvelv.enclave.lab.door import Door, Refused
 
-OPERATORS = ("==", "!=", "<", "<=", ">", ">=", "in")
-Scalar = str | int | float | bool
 DELTA = 1e-6
 DIGITS = 2
+STEP_COLUMNS = frozenset({"from", "to", "days"})
+PATH_COLUMNS = frozenset({"path"})
 
 
 def rho_of(epsilon: float, delta: float) -> float:
@@ -49,98 +63,248 @@ def rounded_down(price: int) -> int:
     return price // unit * unit
 
 
-@dataclass(frozen=True, repr=False)
-class Query:
-    """A question to one table: rows kept, groups, measures, and the bounds on what one person can add."""
+class Priced:
+    """What can be quoted and released: it says what is sent, and what its made columns are called here."""
 
-    door: Door = field(repr=False, compare=False)
-    dataset: str
-    filters: tuple[dict[str, Any], ...] = ()
-    groups: tuple[Any, ...] = ()
-    measures: tuple[dict[str, Any], ...] = ()
-    max_rows: int = 1
-    max_groups: int = 1
-    delta: float = field(default=DELTA, compare=False)
+    door: Door
+    delta: float
 
-    def where(self, column: str, op: str, value: Scalar | Sequence[Scalar]) -> "Query":
-        """Keep the rows whose `column` stands so to `value`: ==, !=, <, <=, >, >= or in (a list)."""
-        if op not in OPERATORS:
-            raise Refused(f"Operatoren finnes ikke. Bruk en av {', '.join(OPERATORS)}.")
-        plain = value if isinstance(value, str | int | float | bool) else list(value)
-        return replace(self, filters=(*self.filters, {"column": column, "op": op, "value": plain}))
+    def body(self) -> dict[str, Any]:
+        """Return what is sent of the question."""
+        raise NotImplementedError
 
-    def by(self, *columns: str, edges: Sequence[float] | None = None) -> "Query":
-        """Group by columns with public categories; with `edges`, by bins of one numeric column."""
-        if edges is not None:
-            if len(columns) != 1:
-                raise Refused(
-                    "Grenser gjelder én kolonne om gangen.",
-                    remedy='For eksempel .by("age", edges=[0, 25, 50, 75, 100]).',
-                )
-            return replace(self, groups=(*self.groups, {"column": columns[0], "edges": list(edges)}))
-        return replace(self, groups=(*self.groups, *columns))
-
-    def count(self) -> "Query":
-        """Ask how many rows."""
-        return self._measure({"kind": "count"})
-
-    def sum(self, column: str, *, low: float, high: float) -> "Query":
-        """Ask for the sum of `column`, each value held within [low, high]: narrower bounds, smaller error.
-
-        The bounds are the declared ones, or twentieths of the way between them.
-        """
-        return self._measure({"kind": "sum", "column": column, "low": low, "high": high})
-
-    def mean(self, column: str, *, low: float, high: float) -> "Query":
-        """Ask for the mean of `column`, each value held within [low, high]."""
-        return self._measure({"kind": "mean", "column": column, "low": low, "high": high})
-
-    def histogram(self, column: str, edges: Sequence[float]) -> "Query":
-        """Ask how many rows in each bin [e0, e1), [e1, e2) … of `column`: equally wide, within its bounds, 50 at most."""
-        return self.by(column, edges=edges).count()
-
-    def bounded(self, *, max_rows: int = 1, max_groups: int = 1) -> "Query":
-        """Say how many rows of one person count in each group, and in how many groups one person counts."""
-        return replace(self, max_rows=max_rows, max_groups=max_groups)
-
-    def _measure(self, measure: dict[str, Any]) -> "Query":
-        return self if measure in self.measures else replace(self, measures=(*self.measures, measure))
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the question as it is sent."""
-        return {
-            "dataset": self.dataset,
-            "where": list(self.filters),
-            "by": list(self.groups),
-            "measures": list(self.measures),
-            "max_rows": self.max_rows,
-            "max_groups": self.max_groups,
-        }
+    @property
+    def called(self) -> Mapping[str, str]:
+        """Return what x1, x2 … are called in this notebook."""
+        return {}
 
     def quote(self, *, rho: float | None = None, epsilon: float | None = None) -> Quote:
         """Return what the answer would cost and how far off it would be. Free. Raises `Refused`."""
         price = micro(rho, epsilon, self.delta)
-        return Quote(self.door.post("/lab/quotes", {"query": self.as_dict(), "rho_micro": price}, again=True))
+        return Quote(self.door.post("/lab/quotes", self.body() | {"rho_micro": price}, again=True), self.called)
 
-    def release(self, *, rho: float | None = None, epsilon: float | None = None) -> Release:
-        """Return the certified answer and have it charged, once, also when the connection breaks. Raises `Refused`."""
-        asked = {
-            "query": self.as_dict(),
-            "rho_micro": micro(rho, epsilon, self.delta),
-            "idempotency_key": uuid.uuid4().hex,
+    def release(self, *, rho: float | None = None, epsilon: float | None = None, again: bool = False) -> Release:
+        """Return the certified answer and have it charged, once, also when the connection breaks. Raises `Refused`.
+
+        A question that was answered before, at no lower a price, gets the same answer and costs nothing; with `again` it
+        gets new noise, which is paid for.
+        """
+        asked = self.body() | {"rho_micro": micro(rho, epsilon, self.delta), "idempotency_key": uuid.uuid4().hex}
+        return Release(
+            self.door.post("/lab/releases", asked | ({"again": True} if again else {}), again=True), self.called
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class Rows(Priced):
+    """The rows that a question is about: a table, or its persons, or steps between their events; more columns; a filter.
+
+    The order is the platform's: what stands before `per_person`, `steps` or `paths` is about the table's own rows; after
+    it come linked columns, then made ones, and then the filter, in whatever order you write them.
+    """
+
+    door: Door = field(repr=False, compare=False)
+    dataset: str
+    of: Mapping[str, Any] | None = None
+    links: tuple[Mapping[str, Any], ...] = ()
+    derived: tuple[Mapping[str, Any], ...] = ()
+    filters: tuple[Mapping[str, Any], ...] = ()
+    groups: tuple[Any, ...] = ()
+    names: Mapping[str, Mark] = field(default_factory=dict)
+    known: frozenset[str] = frozenset()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    delta: float = field(default=DELTA, compare=False)
+
+    # the rows ------------------------------------------------------------------------------------------------------
+    def where(self, column: Column, op: str, value: Scalar | Sequence[Scalar]) -> Self:
+        """Keep the rows whose `column` stands so to `value`: ==, !=, <, <=, >, >= or in (a list)."""
+        scope = self._scope()
+        kept = scope.resolved(condition((column, op, value)))
+        return self._with(scope, filters=(*self.filters, kept))
+
+    def derive(self, **columns: Formula) -> Self:
+        """Make columns of each row's columns: `.derive(years=days("start", "end", unit="years", high=40))`."""
+        scope = self._scope()
+        for name, formula in columns.items():
+            self._free(name, scope)
+            scope.names[name] = scope.made(scope.resolved(dict(formula.fields)))
+        return self._with(scope)
+
+    def link(
+        self, table: str, /, *, where: Where = (), derive: Mapping[str, Formula] | None = None, **columns: Summary
+    ) -> Self:
+        """Attach columns of the person from another table: `.link("diagnoses", ill=any_row(("code", "==", "E11")))`.
+
+        `where` and `derive` are about the other table's rows.
+        """
+        scope, inner = self._scope(), _scope_of(derive or {})
+        links: dict[str, dict[str, Any]] = {}
+        for name, summary in columns.items():
+            self._free(name, scope)
+            made = {"name": Mark(), **inner.resolved(dict(summary.fields))}
+            kept = inner.filters([*conditions(where), *summary.where])
+            link = links.setdefault(repr(kept), {"table": table, "derive": inner.derive, "where": kept, "columns": []})
+            link["columns"].append(made)
+            scope.names[name] = made["name"]
+        return self._with(scope, links=(*self.links, *links.values()))
+
+    def per_person(self, **columns: Summary) -> Self:
+        """Make one row for each person who has rows here: `.per_person(tests=count_rows(50), last=last("day"))`."""
+        scope, own = self._scope(), Scope()
+        made = []
+        for name, summary in columns.items():
+            if summary.where:
+                raise Refused("Vilkår for én kolonne alene kan bare stå i .link(…).", remedy="Skriv .where(…) først.")
+            own.names[name] = Mark()
+            made.append({"name": own.names[name], **scope.resolved(dict(summary.fields))})
+        return self._of({"kind": "people", **self._before(scope), "columns": made}, own.names, frozenset())
+
+    def steps(self, *, event: Column, at: Column, high: int, end: bool = False) -> Self:
+        """Make one row for each step from a person's event to the next: columns `from`, `to` and `days`."""
+        scope = self._scope()
+        asked = scope.resolved({"event": column_of(event), "at": column_of(at)}) | {"high": high, "end": end}
+        return self._of({"kind": "steps", **self._before(scope), **asked}, {}, STEP_COLUMNS)
+
+    def paths(self, *, event: Column, at: Column, length: int, distinct: bool = True) -> Self:
+        """Make one row for each person: `path`, the first `length` events in time."""
+        scope = self._scope()
+        asked = scope.resolved({"event": column_of(event), "at": column_of(at)}) | {
+            "length": length,
+            "distinct": distinct,
         }
-        return Release(self.door.post("/lab/releases", asked, again=True))
+        return self._of({"kind": "paths", **self._before(scope), **asked}, {}, PATH_COLUMNS)
+
+    def by(self, *columns: Column, edges: Sequence[float] | None = None) -> Self:
+        """Group by columns with public categories; with `edges`, by bins of one numeric column."""
+        scope = self._scope()
+        keys = [scope.resolved(column_of(each)) for each in columns]
+        if edges is None:
+            return self._with(scope, groups=(*self.groups, *keys))
+        if len(columns) != 1:
+            raise Refused(
+                "Grenser gjelder én kolonne om gangen.", remedy='For eksempel .by("age", edges=[0, 25, 50, 75, 100]).'
+            )
+        return self._with(scope, groups=(*self.groups, {"column": keys[0], "edges": list(edges)}))
+
+    def bounded(self, *, max_rows: int = 1, max_groups: int = 1) -> Self:
+        """Say how many rows of one person count in each group, and in how many groups one person counts."""
+        return replace(self, options={**self.options, "max_rows": max_rows, "max_groups": max_groups})
+
+    # how it is put together ------------------------------------------------------------------------------------------
+    def _scope(self) -> Scope:
+        return Scope(dict(self.names), list(map(dict, self.derived)))
+
+    def _with(self, scope: Scope, **changes: Any) -> Self:
+        return replace(self, names=scope.names, derived=tuple(scope.derive), **changes)
+
+    def _free(self, name: str, scope: Scope) -> None:
+        if name in scope.names or name in self.known:
+            raise Refused("To kolonner har samme navn.", remedy="Gi den nye kolonnen et annet navn.")
+
+    def _before(self, scope: Scope) -> dict[str, Any]:
+        """Return what was said of the table's own rows, for what is made of them. Raises `Refused` where it is too late."""
+        if self.of is not None or self.links or self.groups:
+            raise Refused(
+                "Rader per person, steg og løp lages av tabellens egne rader.",
+                remedy="Skriv .per_person(…), .steps(…) eller .paths(…) før .link(…) og .by(…), og bare én av dem.",
+            )
+        return {"derive": scope.derive, "where": list(self.filters)}
+
+    def _of(self, of: Mapping[str, Any], names: Mapping[str, Mark], known: frozenset[str]) -> Self:
+        return replace(self, of=of, names=names, known=known, derived=(), filters=())
+
+    def _rows(self) -> dict[str, Any]:
+        """Return the part of the document that says which rows, with marks."""
+        made = {"of": self.of, "links": list(self.links), "derive": list(self.derived)}
+        return {
+            "dataset": self.dataset,
+            **{key: each for key, each in made.items() if each},
+            "where": list(self.filters),
+        }
+
+    def _asked(self) -> dict[str, Any]:
+        """Return the whole document, with marks."""
+        raise NotImplementedError
+
+    def _numbers(self, document: Mapping[str, Any]) -> dict[Mark, str]:
+        return {mark: f"x{i}" for i, mark in enumerate(dict.fromkeys(marks(document)), start=1)}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the question as it is sent."""
+        document = self._asked()
+        found: dict[str, Any] = numbered(document, self._numbers(document))
+        return found
+
+    def body(self) -> dict[str, Any]:
+        """Return what is sent of the question."""
+        return {"query": self.as_dict()}
+
+    @property
+    def called(self) -> Mapping[str, str]:
+        """Return what x1, x2 … are called in this notebook."""
+        numbers = self._numbers(self._asked())
+        return {numbers[mark]: name for name, mark in self.names.items() if mark in numbers}
+
+    def _shown(self, part: Any) -> str:
+        """Return a column, or bins of one, as it is called here."""
+        if isinstance(part, Mapping):
+            return f"{self._shown(part['column'])} i {len(part['edges']) - 1} intervaller"
+        if isinstance(part, Mark):
+            return next((name for name, mark in self.names.items() if mark is part), "en laget kolonne")
+        return str(part)
 
     def __repr__(self) -> str:
-        kept = " og ".join(f"{f['column']} {f['op']} {f['value']}" for f in self.filters)
-        groups = ", ".join(
-            g if isinstance(g, str) else f"{g['column']} i {len(g['edges']) - 1} intervaller" for g in self.groups
-        )
-        asked = ", ".join(m["kind"] + (f" av {m['column']}" if "column" in m else "") for m in self.measures)
+        kept = " og ".join(f"{self._shown(f['column'])} {f['op']} {f['value']}" for f in self.filters)
+        groups = ", ".join(map(self._shown, self.groups))
+        linked = ", ".join(dict.fromkeys(str(each["table"]) for each in self.links))
         parts = [
             f"spørring til {self.dataset}",
+            f"koblet med {linked}" if linked else "",
             f"der {kept}" if kept else "",
             f"delt på {groups}" if groups else "",
-            asked or "ingen mål ennå",
         ]
-        return ": ".join([" ".join(filter(None, parts[:3])), parts[3]])
+        return ": ".join([" ".join(filter(None, parts)), self._wanted()])
+
+    def _wanted(self) -> str:
+        return ""
+
+
+def _scope_of(derive: Mapping[str, Formula]) -> Scope:
+    scope = Scope()
+    for name, formula in derive.items():
+        scope.names[name] = scope.made(scope.resolved(dict(formula.fields)))
+    return scope
+
+
+@dataclass(frozen=True, repr=False)
+class Question(Rows):
+    """A question of another kind than a table: `survival`, `linear`, `blocks` …, with its fields."""
+
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+    def _asked(self) -> dict[str, Any]:
+        by = {"by": list(self.groups)} if self.groups else {}
+        return self._rows() | by | dict(self.options) | dict(self.fields)
+
+    def _wanted(self) -> str:
+        return str(self.fields["kind"])
+
+
+@dataclass(frozen=True, repr=False)
+class Sql(Priced):
+    """A question written in SQL, which the platform reads."""
+
+    door: Door = field(repr=False, compare=False)
+    text: str
+    delta: float = field(default=DELTA, compare=False)
+
+    def body(self) -> dict[str, Any]:
+        """Return what is sent of the question."""
+        return {"sql": self.text}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what the platform reads it as; free. Raises `Refused`, with line and character."""
+        return dict(self.door.post("/lab/questions", self.body(), again=True)["query"])
+
+    def __repr__(self) -> str:
+        return f"spørring i SQL: {' '.join(self.text.split())}"

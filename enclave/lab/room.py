@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from hvelv.enclave.lab import shown
 from hvelv.enclave.lab.answers import Release
-from hvelv.enclave.lab.asking import DELTA, Query
+from hvelv.enclave.lab.asking import DELTA, Sql
 from hvelv.enclave.lab.door import Door, Refused
+from hvelv.enclave.lab.kinds import Query
 from hvelv.enclave.lab.outbox import Export, Item
 
 if TYPE_CHECKING:
@@ -140,6 +141,12 @@ class Budget:
         return shown.plain(BUDGET_HEADS, self._rows())
 
 
+def _delta(document: Mapping[str, Any]) -> float:
+    """Return the smallest delta of the project's accounts."""
+    deltas = [float(each["delta"]) for each in document.get("budget") or () if each.get("delta")]
+    return min(deltas, default=DELTA)
+
+
 class Project:
     """Your project. Asks the platform when you look, and keeps the data it has read in memory."""
 
@@ -198,9 +205,16 @@ class Project:
     def query(self, table: str) -> Query:
         """Begin a question to a table: `.where(…).by(…).count()`, then `.quote(…)` or `.release(…)`. Raises `Refused`."""
         document = self._document()
-        name = Datasets([Dataset(each) for each in document.get("datasets") or ()])[table].name
-        deltas = [float(each["delta"]) for each in document.get("budget") or () if each.get("delta")]
-        return Query(self._door, name, delta=min(deltas, default=DELTA))
+        found = Datasets([Dataset(each) for each in document.get("datasets") or ()])[table]
+        return Query(self._door, found.name, known=frozenset(found.variables), delta=_delta(document))
+
+    def sql(self, text: str) -> Sql:
+        """Ask in SQL: `project.sql("SELECT sex, COUNT(*) FROM patients GROUP BY sex")`, then `.quote(…)` or `.release(…)`.
+
+        `.as_dict()` shows what the platform reads it as, which costs nothing; what it does not read is refused with line
+        and character.
+        """
+        return Sql(self._door, text, delta=_delta(self._document()))
 
     def release(self, release_id: str) -> Release:
         """Return a release that was made before; free."""

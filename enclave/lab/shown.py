@@ -1,7 +1,10 @@
 """How things look in a notebook: plain tables, numbers in Norwegian form, everything escaped."""
 
-from collections.abc import Iterable, Sequence
+from base64 import b64encode
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+
+from hvelv.enclave.lab.naming import renamed
 
 MICRO = 1_000_000
 STYLE = "border-collapse:collapse;font-variant-numeric:tabular-nums"
@@ -49,3 +52,34 @@ def plain(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
     )
+
+
+def sentence(told: object, called: Mapping[str, str]) -> str:
+    """Return a sentence with its places filled: numbers in Norwegian form, made columns by their names here."""
+    if not isinstance(told, Mapping):
+        return str(told)
+    params = {
+        str(key): renamed(value, called) if isinstance(value, str) else _number_in(value)
+        for key, value in (told.get("params") or {}).items()
+    }
+    text = str(told.get("message", ""))
+    try:
+        return text.format(**params)
+    except (KeyError, IndexError, ValueError):
+        return text
+
+
+def _number_in(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_number_in, value))
+    return number(value)
+
+
+def folded(heading: str, content: str) -> str:
+    """Return HTML that is shown when one asks for it. The heading is text; the content is HTML of this module."""
+    return f"<details><summary>{escape(heading)}</summary>{content}</details>"
+
+
+def image(png: bytes) -> str:
+    """Return a picture as HTML that holds it."""
+    return f'<p><img alt="" style="max-width:100%" src="data:image/png;base64,{b64encode(png).decode()}"></p>'

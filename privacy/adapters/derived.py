@@ -187,11 +187,13 @@ def attached(frame: pl.DataFrame, columns: pl.DataFrame, reduction: Reduction) -
 
 # events in time ----------------------------------------------------------------------------------------------------
 def _events(frame: pl.DataFrame, walk: Walk, known: Mapping[str, Column]) -> pl.DataFrame:
-    """Return (pid, event's place among its codes, date), in time, of the rows that are events."""
+    """Return (pid, event's place among its codes, day as a number), in time, of the rows that are events."""
     kept = meeting(with_made(frame, walk.made, known), walk.conditions)
     codes = walk.event.keys or ()
     place = positions(Key(walk.event, codes=codes), arrow_of(kept[walk.event.name]))
-    events = kept.select(PSEUDONYM, pl.Series(EVENT, place), pl.col(walk.at.name).alias(AT))
+    events = kept.select(
+        PSEUDONYM, pl.Series(EVENT, place), pl.col(walk.at.name).cast(pl.Int64, strict=False).alias(AT)
+    )
     return events.filter((pl.col(EVENT) >= 0) & pl.col(AT).is_not_null()).sort(PSEUDONYM, AT, EVENT)
 
 
@@ -207,7 +209,7 @@ def walked(frame: pl.DataFrame, walk: Walk, known: Mapping[str, Column]) -> pl.D
         return named.group_by(PSEUDONYM, maintain_order=True).agg(joined)
     same = events[PSEUDONYM] == events[PSEUDONYM].shift(-1)
     onward = pl.Series(TO, codes.gather(events[EVENT])).shift(-1)
-    days = (events[AT].shift(-1) - events[AT]).dt.total_days().clip(0, how.high)
+    days = (events[AT].shift(-1) - events[AT]).clip(0, how.high)
     steps = pl.DataFrame(
         {PSEUDONYM: events[PSEUDONYM], FROM: codes.gather(events[EVENT]), TO: onward, DAYS: days},
     ).with_columns(more=same.fill_null(value=False))

@@ -47,9 +47,11 @@ YEAR = 365
 FROM, TO, DAYS, PATH, END = "from", "to", "days", "path", "end"
 LATER = " > "
 DATE = frozenset({"date"})
+TIME = frozenset({"date", "integer"})  # registers may tell when by days from some beginning
 NUMBERS = frozenset(NUMERIC)
 TRUTH = frozenset({"boolean"})
 NOT_A_DATE = _("Dette krever en dato.")
+NOT_A_TIME = _("Dette krever en dato, eller et helt antall dager.")
 NOT_A_NUMBER = _("Dette krever en tallvariabel.")
 TOO_WIDE = _("Grensene er for vide for oppløsningen til variabelen.")
 NOT_TRUE_OR_FALSE = _("Dette krever en sann/usann-variabel.")
@@ -364,7 +366,7 @@ def _walk(checker: Checker, source: Schema, part: Steps | Paths) -> Walk | None:
     made = maker.all(part.derive, "of.derive")
     conditions = maker.checker.conditions(part.where, "of.where")
     event = maker.checker.column(part.event, "of.event")
-    at = maker.checker.typed(part.at, DATE, "of.at", NOT_A_DATE)
+    at = maker.checker.typed(part.at, TIME, "of.at", NOT_A_TIME)
     if event is not None and event.keys is None:
         checker.fault("of.event", _("Hendelsene må ha et offentlig kodeverk."))
         return None

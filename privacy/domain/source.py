@@ -195,8 +195,9 @@ class People(Closed):
 class Steps(Closed):
     """One row for each step from a person's event to the next in time: `from`, `to` and `days` between (`high` at most).
 
-    Events without a date or a public code are no events; of those of one day the order is that of the codes. With `end`,
-    the last event has a step too, to the code `end`, with `days` missing.
+    `at` is a date, or a whole number of days from some beginning. Events without it or without a public code are no
+    events; of those of one day the order is that of the codes. With `end`, the last event has a step too, to the code
+    `end`, with `days` missing.
     """
 
     kind: Literal["steps"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hvelv.kernel.errors import Unavailable
 from hvelv.privacy.domain.accounting import fold_distance
 from hvelv.privacy.domain.measuring import Cells
-from tests.builders_tables import INF, NAN, a_method, exact
+from tests.builders_tables import INF, NAN, ROW, a_method, exact
 
 rows = st.fixed_dictionaries(
     {
@@ -56,6 +56,18 @@ def test_one_person_moves_no_fold_further_than_its_distance(persons, data, quest
         assert math.sqrt(sum(int(d) ** 2 for d in moved)) <= fold_distance(method.ask, fold)
         assert sum(abs(int(d)) for d in moved) <= method.ask.max_rows * method.ask.max_groups
         assert moved.tolist() == own  # what the others add is the same
+
+
+@pytest.mark.attack("DP11")
+def test_a_person_can_move_a_margin_by_all_that_counts_of_them():
+    """The distance is reached: it can be no smaller."""
+    method = a_method(kind="contingency", by=["sex", "test"], margins=[["sex"]], max_rows=2, max_groups=3)
+    rows = [ROW | {"test": test} for test in (10, 20, 30)] * 50
+
+    table, margin = exact(method, method.ask, {1: rows})
+
+    assert (max(table), margin) == (2, [6, 0])
+    assert [round(fold_distance(method.ask, fold), 9) for fold in method.ask.folds] == [round(12**0.5, 9), 6]
 
 
 @FEW

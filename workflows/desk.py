@@ -28,6 +28,7 @@ from hvelv.kernel.secret import Secrets
 from hvelv.kernel.settings import Settings
 from hvelv.kernel.signing import Signer
 from hvelv.privacy.adapters import wiring
+from hvelv.privacy.adapters.block_sandbox import BlockSandbox
 from hvelv.privacy.adapters.cluster import Cluster, DaskMapper
 from hvelv.privacy.adapters.custodians import key_custodian
 from hvelv.privacy.adapters.passes import room_passes
@@ -47,6 +48,7 @@ from hvelv.workflows.forms import Forms
 from hvelv.workflows.reidentifying import reidentifying
 
 MICRO = 1_000_000
+NOBODYS = 9  # the last of the ten user ids for domains: it owns nothing, and runs blocks where the custodian is root
 
 
 def code_version() -> str:
@@ -182,6 +184,9 @@ def desk(settings: Settings, objects: ObjectStore | None = None, *, clock: Clock
             cache=home / "cache",
             passes=passes,
             work=home / "work",
+            blocks=BlockSandbox(
+                settings.session_environment.absolute(), settings.domain_uid_base + NOBODYS, home / "blocks.lock"
+            ),
             delta=settings.account_delta,
             slot=settings.release_slot_seconds,
             own_share=settings.account_own_share,

@@ -10,6 +10,7 @@ from hvelv.kernel.ids import IdSource
 from hvelv.kernel.objects import ObjectStore
 from hvelv.kernel.signing import Signer
 from hvelv.privacy.adapters.aggregate import StreamingAggregator
+from hvelv.privacy.adapters.blocks import SamplingAggregator
 from hvelv.privacy.adapters.extraction import Mapper, ParquetExtractor, Threads
 from hvelv.privacy.adapters.key_rows import SqlDestructions, SqlKeys
 from hvelv.privacy.adapters.ledger import SqlLedger
@@ -42,6 +43,7 @@ from hvelv.privacy.service.releases import Engine, Pace, PermitCheck, Releases, 
 from hvelv.privacy.service.reviews import Reviews
 from hvelv.privacy.service.reviews import Surroundings as ReviewSurroundings
 from hvelv.privacy.service.rooms import Rooms
+from hvelv.privacy.service.sampling import BlockRunner, WhereWallsAre
 from hvelv.privacy.service.statements import Statements
 
 
@@ -68,6 +70,7 @@ class Surroundings:
     holders: Callable[[], Collection[str]] = tuple
     passes: PassMaker | None = None  # where the store makes short-lived credentials
     work: Path | None = None  # where extracts are made
+    blocks: BlockRunner | None = None  # where somebody's work on blocks of persons is run, if it can be
     risk: Policy = DEFAULT_POLICY
     takes_part: Callable[[str, str], bool] = lambda _project, _person: True  # whoever does may not judge its extracts
 
@@ -87,7 +90,10 @@ def desk(around: Surroundings, *, ledger: SqlLedger | None = None) -> Desk:
     beside = ReviewSurroundings(jobs.hurry, around.takes_part, judged)
     rooms = Rooms(database, SqlRooms(), store=around.store, traces=traces, keys=keys, clock=clock)
     aggregator = PartedAggregator(around.mapper) if around.mapper else StreamingAggregator()
-    engine = Engine(aggregator, noise, around.signer, around.delta, around.code_version, Pace(around.slot))
+    sampling = SamplingAggregator(aggregator, around.blocks) if around.blocks else aggregator
+    engine = Engine(
+        sampling, noise, around.signer, around.delta, around.code_version, Pace(around.slot), WhereWallsAre(around.blocks)
+    )
     releases = Releases(accounts, around.permits, around.versions, extracts, engine=engine, clock=clock)
     return Desk(
         accounts=accounts,

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from hvelv.kernel.errors import Invalid, Problem, _
 from hvelv.privacy.domain.closed import MESSAGES, faults, field_names, plain_bytes
 from hvelv.privacy.domain.measuring import Method
-from hvelv.privacy.domain.methods import contingency, distribution, open_keys, tables
+from hvelv.privacy.domain.methods import blocks, contingency, distribution, open_keys, tables
 from hvelv.privacy.domain.query import Query
 from hvelv.privacy.domain.schema import Schema
 from hvelv.privacy.domain.source import Asked
@@ -28,6 +28,7 @@ KINDS: Mapping[str, Kind] = {
     "contingency": Kind(contingency.Contingency, contingency.prepare),
     "open": Kind(open_keys.Open, open_keys.prepare),
     "distribution": Kind(distribution.Distribution, distribution.prepare),
+    "blocks": Kind(blocks.Blocks, blocks.prepare),
 }
 FIELDS = frozenset(name for kind in KINDS.values() for name in field_names(kind.model))
 

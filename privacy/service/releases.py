@@ -132,6 +132,7 @@ class Engine:
     delta: float
     code_version: str
     pace: "Pace"
+    able: Callable[[Asked], None] = lambda _question: None  # raises `Unavailable` for what this machine cannot answer
 
 
 @dataclass(frozen=True)
@@ -241,6 +242,7 @@ class Releases:
     def _asked(self, project: str, person: str, document: object, rho_micro: object) -> _Asked:
         permission = self._permits.permission(project, person)
         question, price = query_from(document), rho_from(rho_micro)
+        self._engine.able(question)
         tables = tuple(permission.table(name) for name in question.tables)
         found = [self._extracts.found(permission, table.table) for table in tables]
         schemas = {table.table: self._schema(table, extract) for table, extract in zip(tables, found, strict=True)}

@@ -78,6 +78,8 @@ def view(settings: Settings, domain: str) -> list[str]:
         words += _bound(folder, writable=True)
     if domain == CUSTODIAN:
         words += _key_places(settings)
+        environment = settings.session_environment.absolute()  # work on blocks of persons is run by its Python
+        words += [*_parents(environment), "--ro-bind-try", str(environment), str(environment)]
     return [*words, "--chdir", "/"]
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from hvelv.kernel.errors import Unavailable
 from hvelv.privacy.adapters.aggregate import bounded_totals
-from hvelv.privacy.domain.accounting import doses, sensitivity
+from hvelv.privacy.domain.accounting import doses, sensitivity, sensitivity1
 from hvelv.privacy.domain.methods.tables import rows_of
 from tests.builders_privacy import a_plan, an_extract_file
 
@@ -33,6 +33,8 @@ MEASURES = [
     {"kind": "sum", "column": "value", "low": 0, "high": 50},
     {"kind": "mean", "column": "value", "low": 10, "high": 50},
     {"kind": "mean", "column": "age", "low": 11, "high": 110},
+    {"kind": "persons"},
+    {"kind": "variance", "column": "value", "low": 0, "high": 50},
 ]
 KEYS = st.sampled_from(
     [
@@ -82,6 +84,7 @@ def check_neighbours(persons, away, plan):
     for part, difference in zip(plan.parts, with_all - without, strict=True):
         moved = math.sqrt(sum(int(d) ** 2 for d in difference))
         assert moved <= sensitivity(part, plan.ask.max_rows, plan.ask.max_groups)
+        assert sum(abs(int(d)) for d in difference) <= sensitivity1(part, plan.ask.max_rows, plan.ask.max_groups)
 
 
 @pytest.mark.attack("DP11")
@@ -158,8 +161,8 @@ def test_the_fast_pass_says_the_same_as_a_plain_loop(persons, by, max_rows, max_
             if key is None or (key not in counted and len(counted) == plan.ask.max_groups):
                 continue
             counted[key] = counted.get(key, 0) + 1
-            if counted[key] <= plan.ask.max_rows:
-                for i, part in enumerate(plan.parts):
+            for i, part in enumerate(plan.parts):
+                if counted[key] <= part.rows(plan.ask.max_rows):
                     expected[i][cells[key]] += plain_part(part, row)
 
     assert totals(persons, plan) == expected
@@ -184,7 +187,7 @@ def plain_key(plan, row):
 
 
 def plain_part(part, row):
-    if part.kind == "rows":
+    if part.kind in {"rows", "persons"}:
         return 1
     value = row[part.column.name]
     there = value is not None and math.isfinite(value)
@@ -193,7 +196,8 @@ def plain_part(part, row):
     if not there:
         return 0
     exact = Fraction(repr(value)) / part.step if isinstance(value, float) else Fraction(value) / part.step
-    return min(max(round(exact), part.low), part.high) - part.origin
+    moved = min(max(round(exact), part.low), part.high) - part.origin
+    return moved**2 if part.kind == "square" else moved
 
 
 @pytest.mark.attack("DP14")

@@ -1,9 +1,9 @@
 """From the list of jobs to Prefect runs, and back to the list when a run has died.
 
-The job row in the custodian's database is the truth. A run is started with the job's id and attempt as idempotency
-key, so that two dispatchers start it once; one that waits for its permit is started again after a minute, with the moment
-at which it was put back in the key. A job whose run has stopped reporting goes back on the list. Prefect itself
-leaves such runs `Running`.
+The job row in the custodian's database is the truth. A run is started with the job's id and the moment at which it was
+put on the list as idempotency key, so that two dispatchers start it once, and one that is put on the list again, because
+a steward has answered or a run has died, is started again at once. One that waits for something is started again after a
+minute. A job whose run has stopped reporting goes back on the list. Prefect itself leaves such runs `Running`.
 """
 
 import logging
@@ -52,11 +52,9 @@ class Dispatcher:
                 self._revive(job)
 
     def _start(self, job: Job) -> None:
-        attempt = f"{job.id}-{job.attempts}"
-        if job.message:  # a run was there and put it back, saying what it waits for; the attempt does not count
-            if self.clock.now() - job.updated < WAITING:
-                return
-            attempt = f"{attempt}-{job.updated:%Y%m%dT%H%M%S%f}"
+        if job.message and self.clock.now() - job.updated < WAITING:  # a run put it back and said what it waits for
+            return
+        attempt = f"{job.id}-{job.updated:%Y%m%dT%H%M%S%f}"
         number = self._tries.get(attempt, 0)
         key = f"{attempt}-{number}"
         if self._asked.get(job.id) == key and self.clock.now() - job.updated < STARTING * (number + 1):

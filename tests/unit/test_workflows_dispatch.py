@@ -10,6 +10,8 @@ from hvelv.privacy.service.jobs import Job, JobState
 from hvelv.workflows.dispatch import MOST_ATTEMPTS, SILENCE, STARTING, WAITING, Dispatcher
 from tests.builders import NOON
 
+FIRST, SECOND = (f"job-1-{NOON:%Y%m%dT%H%M%S%f}-{number}" for number in (0, 1))
+
 
 class List:
     """A list of one job."""
@@ -43,7 +45,7 @@ def test_a_queued_job_is_started_once():
     dispatcher.look()
     dispatcher.look()
 
-    assert starter.keys == ["job-1-0-0"]
+    assert starter.keys == [FIRST]
 
 
 def test_a_second_dispatcher_asks_with_the_same_key():
@@ -52,17 +54,17 @@ def test_a_second_dispatcher_asks_with_the_same_key():
     Dispatcher(jobs, starter, SetClock(NOON)).look()
     Dispatcher(jobs, starter, SetClock(NOON)).look()
 
-    assert set(starter.keys) == {"job-1-0-0"}
+    assert set(starter.keys) == {FIRST}
 
 
 def test_a_run_that_ended_without_doing_the_job_is_replaced():
-    jobs, starter = List(), Starter(lost={"job-1-0-0"})
+    jobs, starter = List(), Starter(lost={FIRST})
     dispatcher = Dispatcher(jobs, starter, SetClock(NOON))
 
     dispatcher.look()
     dispatcher.look()
 
-    assert starter.keys == ["job-1-0-0", "job-1-0-1"]
+    assert starter.keys == [FIRST, SECOND]
 
 
 def test_a_run_that_never_begins_is_replaced_after_a_while():
@@ -74,7 +76,7 @@ def test_a_run_that_never_begins_is_replaced_after_a_while():
     dispatcher.look()
     dispatcher.look()
 
-    assert starter.keys == ["job-1-0-0", "job-1-0-1"]
+    assert starter.keys == [FIRST, SECOND]
 
 
 def test_a_running_job_that_reports_is_left_alone_and_a_silent_one_goes_back_on_the_list():
@@ -95,6 +97,7 @@ def test_a_job_that_waits_for_its_permit_is_started_once_a_minute_for_as_long_as
     dispatcher = Dispatcher(jobs, starter, clock)
     dispatcher.look()
     assert len(starter.keys) == 1
+    clock.advance(timedelta(seconds=1))
 
     for minute in range(1, 11):
         jobs.job = replace(jobs.job, message="Venter", updated=clock.now())  # the run put it back
@@ -108,6 +111,23 @@ def test_a_job_that_waits_for_its_permit_is_started_once_a_minute_for_as_long_as
         assert len(starter.keys) == minute + 1
 
     assert len(set(starter.keys)) == len(starter.keys)  # none is the key of a run that has ended
+
+
+def test_a_job_that_a_steward_answered_soon_after_it_began_to_wait_is_started_again_at_once():
+    jobs, starter, clock = List(), Starter(), SetClock(NOON)
+    dispatcher = Dispatcher(jobs, starter, clock)
+    dispatcher.look()
+
+    clock.advance(timedelta(seconds=5))
+    jobs.job = replace(jobs.job, message="Venter", updated=clock.now())  # the run measured, and put it back
+    dispatcher.look()
+    assert starter.keys == [FIRST]
+    clock.advance(timedelta(seconds=5))
+    jobs.job = replace(jobs.job, message="", updated=clock.now())  # `Jobs.hurry`: what it waited for has come
+    dispatcher.look()
+    dispatcher.look()
+
+    assert len(starter.keys) == len(set(starter.keys)) == 2
 
 
 def test_two_dispatchers_ask_for_a_waiting_job_with_the_same_key():

@@ -123,8 +123,12 @@ def count(request: Request, who: Who, shell: PageShell, door: Door) -> Response:
 def extract(
     request: Request, person: SignedIn, who: Who, shell: PageShell, *, door: Door, project_id: str, table: str
 ) -> Response:
-    """Show the risk of one extract."""
-    return _extract(request, person, shell, door.one(who, project_id, table))
+    """Show the risk of one extract; a page that asks while it is made anew is told when it is back."""
+    review = door.one(who, project_id, table)
+    if "HX-Request" in request.headers:
+        changing = review["state"] == ReviewState.CHANGING
+        return Response(status_code=204) if changing else Response(headers={"HX-Redirect": request.url.path})
+    return _extract(request, person, shell, review)
 
 
 def _extract(
@@ -138,13 +142,16 @@ def _extract(
     typed: Mapping[str, str] | None = None,
 ) -> Response:
     report = tried["report"] if tried else review["report"]
+    earlier = (
+        review["before"] if review["state"] != ReviewState.CHANGING else None
+    )  # what it is to be compared with is to come
     return shell.page(
         request,
         "extract.html",
         status=422 if problems else 200,
         review=review,
         report=report,
-        before=review["report"] if tried else review["before"],
+        before=review["report"] if tried else earlier,
         tried=tried,
         extra_json=_json(tried["extra"]) if tried else "",
         measures=MEASURES,
@@ -225,7 +232,8 @@ def _attempt(  # noqa: PLR0917 - the endpoint's own arguments
     except Invalid as refusal:
         problems = tuple(Problem(p.message, "step", p.row, p.params) for p in refusal.problems)
         return _extract(request, person, shell, review, problems=problems, typed=fields)
-    return _extract(request, person, shell, review, tried=tried, typed=fields)
+    chosen = {f"step.{name}": _json(steps) for name, steps in tried["extra"].items()}
+    return _extract(request, person, shell, review, tried=tried, typed={**fields, **chosen})
 
 
 @router.post("/extracts/{project_id}/{table}/apply")

@@ -5,6 +5,7 @@ from typing import Any
 
 from hvelv.kernel.database import Transaction
 from hvelv.privacy.service.accounts import Accounts
+from hvelv.privacy.service.extraction import steps_document
 from hvelv.privacy.service.extracts import Extract, ExtractRegistry
 from hvelv.privacy.service.jobs import Jobs
 from hvelv.privacy.service.keys import Keys
@@ -76,6 +77,7 @@ class ProjectPrivacy:
                     "rows": extract.rows,
                     "persons": extract.persons,
                     "hash": extract.sha256,
+                    "steps": steps_document(extract.steps),
                     "at": extract.at.isoformat(),
                 }
                 for extract in self._extracts.all(project)

@@ -10,7 +10,7 @@ from hvelv.enclave.service.rooms import RoomState
 from hvelv.portal.shell import Flash
 from hvelv.requests.domain.lifecycle import State
 from hvelv.requests.domain.permit import PermitState
-from tests.builders_portal import ORIGIN, a_declaration, a_portal
+from tests.builders_portal import ORIGIN, PRIVACY, a_declaration, a_portal
 
 PAGES = [
     (None, "/"),
@@ -396,6 +396,42 @@ def test_a_bundle_is_fetched_as_a_file_by_its_owner_alone(portal):
     assert answer.headers["content-disposition"] == 'attachment; filename="hvelv-exp-0001.zip"'
     assert answer.content.startswith(b"PK")
     assert portal.browser("eva").get(link).status_code == 403
+
+
+def test_a_project_that_waits_for_its_steward_says_so_with_no_bar_that_stands_still(portal, monkeypatch):
+    waits = {"state": "queued", "step": 1, "steps": 4, "message": "Venter på at datainnehaveren skal se på uttrekket."}
+    answered = portal.door.call
+    monkeypatch.setattr(
+        portal.door,
+        "call",
+        lambda method, path, **more: (
+            PRIVACY | {"job": waits, "extracts": []} if path.endswith("/privacy") else answered(method, path, **more)
+        ),
+    )
+
+    part = portal.browser("ola").get("/projects/p-0001/progress").text.split('id="progress"')[1]
+
+    assert waits["message"] in part
+    assert ">Venter</span>" in part
+    assert "Trinn 1 av 4" not in part
+    assert "<svg" not in part
+
+
+def test_a_project_is_told_in_which_form_its_extract_came(portal, monkeypatch):
+    steps = {"age": [{"kind": "bands", "edges": [40, 60]}]}
+    made = PRIVACY["extracts"][0] | {"steps": steps}
+    answered = portal.door.call
+    monkeypatch.setattr(
+        portal.door,
+        "call",
+        lambda method, path, **more: (
+            PRIVACY | {"extracts": [made]} if path.endswith("/privacy") else answered(method, path, **more)
+        ),
+    )
+
+    page = portal.browser("ola").get("/projects/p-0001").text
+
+    assert "<code>age</code>: Tallet er gjort om til grupper, med grenser ved 40, 60." in page
 
 
 def test_a_custodian_that_is_silent_leaves_the_project_page_standing(portal, monkeypatch):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from hvelv.kernel.errors import _
 from hvelv.privacy.domain.reidentification import REASON_NAMES
 from hvelv.privacy.domain.reidentification import STATE_NAMES as REIDENTIFICATION_STATES
+from hvelv.privacy.domain.topups import STATE_NAMES as TOPUP_STATES
 from hvelv.requests.domain.lifecycle import STATE_NAMES
 from hvelv.requests.domain.permit import PERMIT_STATE_NAMES
 
@@ -51,6 +52,7 @@ LABELS: Mapping[str, Mapping[str, str]] = {
     },
     "job": {
         "queued": _("I kø"),
+        "waiting": _("Venter"),
         "running": _("Pågår"),
         "done": _("Ferdig"),
         "published": _("Klart"),
@@ -60,12 +62,14 @@ LABELS: Mapping[str, Mapping[str, str]] = {
     },
     "review": {
         "noted": _("Målt"),
-        "waiting": _("Venter på datainnehaveren"),
+        "waiting": _("Venter på svar"),
         "changing": _("Lages på nytt"),
         "approved": _("Sluppet"),
         "refused": _("Nektet"),
     },
     "reidentification": {state.value: name for state, name in REIDENTIFICATION_STATES.items()},
+    "topup": {state.value: name for state, name in TOPUP_STATES.items()},
+    "charge": {"charged": _("Reservert"), "released": _("Besvart")},
     "reidentification_reason": {reason.value: name for reason, name in REASON_NAMES.items()},
     "room": {
         "closed": _("Lukket"),
@@ -102,10 +106,13 @@ COLOURS: Mapping[str, Mapping[str, str]] = {
     "export": {"checking": "info", "needs_human": "warning", "released": "success", "refused": "danger"},
     "job": {
         "running": "info",
+        "waiting": "warning",
         "done": "success",
         "published": "success",
         "failed": "danger",
     },
+    "topup": {"proposed": "warning", "confirmed": "success", "refused": "danger"},
+    "charge": {"charged": "warning", "released": "success"},
     "reidentification": {
         "requested": "info",
         "approved": "warning",

@@ -32,6 +32,7 @@ NUMBERS: Mapping[str, dict[str, Any]] = {  # how d3 writes them
     "en": {"decimal": ".", "thousands": ",", "grouping": [3], "currency": ["", ""], "percent": "%"},
 }
 CELL, LONGEST_NAME = 64, 14
+ROOM = {"left": 24, "right": 5, "top": 5, "bottom": 5}  # names are measured in a narrower font than the page has
 Spec = dict[str, Any]
 Document = Mapping[str, Any]
 
@@ -106,7 +107,7 @@ def risks(lang: Language, report: Document, before: Document | None) -> Spec:
     edge = {"mark": {"type": "tick", "color": PAPER, "thickness": 7, "size": 40}, "encoding": places}
     limit_line = {"mark": {"type": "tick", "color": INK, "thickness": 3, "size": 40}, "encoding": places}
     rows = len({value["name"] for value in values})
-    return _framed({"layer": [bars, edge, limit_line]}, values, max(rows, 1) * 48)
+    return _framed({"layer": [bars, edge, limit_line]}, values, max(rows, 1) * 48) | {"padding": ROOM}
 
 
 def pairs(lang: Language, report: Document, _before: Document | None) -> Spec:
@@ -137,7 +138,7 @@ def pairs(lang: Language, report: Document, _before: Document | None) -> Spec:
         "encoding": {**axes, "text": {"field": "share"}, "color": {"field": "ink", "scale": None}},
     }
     drawn = _framed({"layer": [fills, texts]}, values, {"step": CELL * 0.7})
-    return drawn | {"width": {"step": max(CELL, 8 * max((len(n) for n in names), default=0))}}
+    return drawn | {"padding": ROOM, "width": {"step": max(CELL, 8 * max((len(n) for n in names), default=0))}}
 
 
 def percent(lang: Language, share: float) -> str:

@@ -9,7 +9,16 @@ from pydantic import ValidationError
 from hvelv.kernel.errors import Invalid, Problem, _
 from hvelv.privacy.domain.closed import MESSAGES, faults, field_names, plain_bytes
 from hvelv.privacy.domain.measuring import Method
-from hvelv.privacy.domain.methods import blocks, contingency, distribution, open_keys, tables
+from hvelv.privacy.domain.methods import (
+    blocks,
+    contingency,
+    distribution,
+    open_keys,
+    pathways,
+    rates,
+    survival,
+    tables,
+)
 from hvelv.privacy.domain.query import Query
 from hvelv.privacy.domain.schema import Schema
 from hvelv.privacy.domain.source import Asked
@@ -28,6 +37,9 @@ KINDS: Mapping[str, Kind] = {
     "contingency": Kind(contingency.Contingency, contingency.prepare),
     "open": Kind(open_keys.Open, open_keys.prepare),
     "distribution": Kind(distribution.Distribution, distribution.prepare),
+    "rates": Kind(rates.Rates, rates.prepare),
+    "survival": Kind(survival.Survival, survival.prepare),
+    "pathways": Kind(pathways.Pathways, pathways.prepare),
     "blocks": Kind(blocks.Blocks, blocks.prepare),
 }
 FIELDS = frozenset(name for kind in KINDS.values() for name in field_names(kind.model))

@@ -11,11 +11,15 @@ from hvelv.privacy.domain.closed import MESSAGES, faults, field_names, plain_byt
 from hvelv.privacy.domain.measuring import Method
 from hvelv.privacy.domain.methods import (
     blocks,
+    clusters,
     contingency,
     distribution,
+    moments,
     open_keys,
     pathways,
     rates,
+    regression,
+    regression_steps,
     survival,
     tables,
 )
@@ -37,6 +41,11 @@ KINDS: Mapping[str, Kind] = {
     "contingency": Kind(contingency.Contingency, contingency.prepare),
     "open": Kind(open_keys.Open, open_keys.prepare),
     "distribution": Kind(distribution.Distribution, distribution.prepare),
+    "linear": Kind(regression.Linear, regression.prepare),
+    "logistic": Kind(regression_steps.Logistic, regression_steps.prepare_logistic),
+    "poisson": Kind(regression_steps.Poisson, regression_steps.prepare_poisson),
+    "correlation": Kind(moments.Correlation, moments.prepare),
+    "clusters": Kind(clusters.Clusters, clusters.prepare),
     "rates": Kind(rates.Rates, rates.prepare),
     "survival": Kind(survival.Survival, survival.prepare),
     "pathways": Kind(pathways.Pathways, pathways.prepare),

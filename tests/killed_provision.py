@@ -1,13 +1,17 @@
-"""A provisioning run in a process of its own that is killed at one place."""
+"""Provisioning runs, each in a process of its own, that are killed at one place."""
 
 import json
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hvelv.privacy.adapters import extraction, gathering, spreading
+from hvelv.privacy.adapters.risk_loops import claim
 from hvelv.privacy.adapters.rows import SqlExtracts, SqlJobs
 from hvelv.privacy.service.extraction import Extraction
 from hvelv.privacy.service.extracts import ExtractRegistry
@@ -67,12 +71,33 @@ def die_at(place: str) -> None:
     setattr(owner, name, watched)
 
 
-def main() -> None:
-    """Do the job, and die at the place that the command line names; empty for none."""
-    url, folder, place = sys.argv[1:]
-    spreading.CHUNK_ROWS, spreading.PART_ROWS = 40, 40
-    if place:
-        die_at(place)
-    desk = a_desk(url, Path(folder), create=False)
-    provision.provision_project(desk, "job-1", Path(folder) / "work")
-    print(json.dumps({"done": True}))
+def serve() -> None:
+    """Do each job that a line of input names, in a process of its own; answer with what became of it.
+
+    What is imported is imported once, before the jobs' processes are split off. The threads that run by then are those of
+    OpenBLAS and jemalloc, which provide for it; Polars and Arrow start theirs when there is work.
+    """
+    claim(np.zeros(1, np.int32), *[np.zeros(0, np.uint16)] * 3, 1, 1, np.zeros(0, np.int32))  # the compiler wakes up
+    for line in sys.stdin:
+        url, folder, place = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            _do(url, Path(folder), place)
+        _pid, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def _do(url: str, folder: Path, place: str) -> None:
+    """Do the job and die at `place`, empty for none; says on standard error, in a file, what went wrong. Ends the process."""
+    log = os.open(folder / "run.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    for standard in (1, 2):
+        os.dup2(log, standard)
+    try:
+        spreading.CHUNK_ROWS, spreading.PART_ROWS = 40, 40
+        if place:
+            die_at(place)
+        provision.provision_project(a_desk(url, folder, create=False), "job-1", folder / "work")
+    except BaseException:  # noqa: BLE001 - whatever it was, the process ends here and not in the loop above
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)

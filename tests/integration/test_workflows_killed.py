@@ -36,26 +36,29 @@ def desk(database_url, tmp_path):
     desk.database.close()
 
 
-def killed_at(place, url, folder):
-    """Run the job in a process of its own; returns the signal that it died of."""
-    done = run_alone(url, folder, place)
-    assert done.returncode < 0, done.stdout + done.stderr
-    return -done.returncode
-
-
 START = """
 import sys, types
 package = types.ModuleType("tests")  # ours: a package of the environment is called so, too
 package.__path__ = [sys.argv.pop(1)]
 sys.modules["tests"] = package
-from tests.killed_provision import main
-main()
+from tests.killed_provision import serve
+serve()
 """
 
 
-def run_alone(url, folder, place):
-    command = [sys.executable, "-c", START, str(REPO / "tests"), url, str(folder), place]
-    return subprocess.run(command, cwd=REPO, capture_output=True, text=True, timeout=120, check=False)
+@pytest.fixture(scope="module")
+def server():
+    """A process that has imported all there is to import, and splits off one for each job."""
+    command = [sys.executable, "-c", START, str(REPO / "tests")]
+    with subprocess.Popen(command, cwd=REPO, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        process.stdin.close()
+
+
+def run_alone(server, url, folder, place):
+    """Run the job in a process of its own; returns how that ended: minus the signal that it died of."""
+    print(json.dumps([url, str(folder), place]), file=server.stdin, flush=True)
+    return int(server.stdout.readline())
 
 
 def undisturbed(desk, folder):
@@ -84,10 +87,10 @@ def actions(desk):
     [*(("sqlite", place) for place in PLACES), *(("postgresql", place) for place in IN_DATABASE)],
     indirect=["database_url"],
 )
-def test_killed_there_and_started_again_the_job_leaves_what_one_run_would(place, desk, database_url, tmp_path):
+def test_killed_there_and_started_again_the_job_leaves_what_one_run_would(place, server, desk, database_url, tmp_path):
     desk.database.engine.dispose()
 
-    assert killed_at(place, database_url, tmp_path) == signal.SIGKILL
+    assert run_alone(server, database_url, tmp_path, place) == -signal.SIGKILL, (tmp_path / "run.log").read_text()
 
     visible = hashes(desk)
     expected = undisturbed(desk, tmp_path / "elsewhere")
@@ -111,11 +114,9 @@ def test_killed_there_and_started_again_the_job_leaves_what_one_run_would(place,
         assert desk.database.trail.faults(session) == []
 
 
-def test_a_run_that_is_not_killed_says_that_it_is_done(desk, database_url, tmp_path):
+def test_a_run_that_is_not_killed_says_that_it_is_done(server, desk, database_url, tmp_path):
     """What the killed runs have to be compared with: the process of its own does end well where nobody kills it."""
     desk.database.engine.dispose()
 
-    done = run_alone(database_url, tmp_path, "")
-
-    assert done.returncode == 0, done.stderr
+    assert run_alone(server, database_url, tmp_path, "") == 0, (tmp_path / "run.log").read_text()
     assert desk.jobs.job("job-1").state is JobState.DONE

@@ -30,6 +30,9 @@ pip=("$venv/bin/python" -m pip --quiet --disable-pip-version-check --no-input)
 if [ "$(stamp pins)" != "$pins" ]; then
     echo "setup: installing the pinned packages into $venv (some minutes the first time)"
     "${pip[@]}" install --require-hashes --only-binary :all: -r requirements/dev.txt
+    # every process that we start would else compile some thousand modules anew where PYTHONDONTWRITEBYTECODE is set; a
+    # few files of packages are templates that do not compile
+    "$venv/bin/python" -m compileall -qq -j 0 -x '/tests?/' "$venv"/lib/python*/site-packages || true
     echo "$pins" >"$venv/.pins"
 fi
 if [ "$(stamp project)" != "$project" ]; then

@@ -7,7 +7,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-Z95 = 1.959963984540054
+from hvelv.privacy.domain.accounting import Z95
+
 Floats = NDArray[np.float64]
 
 

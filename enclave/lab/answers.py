@@ -1,6 +1,6 @@
 """What comes back: a quote, which is free, and a release, which is charged and may leave."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hvelv.enclave.lab.drawing import Picture
 
 MOST_ROWS = 40  # shown in a cell; all are in `to_pandas()`
+ENDS = ("_low", "_high")
 ERROR = "Feil i hver celle, 95 %"
 
 
@@ -101,9 +102,14 @@ def _foretold(measure: Mapping[str, Any]) -> str:
         return f"± {shown.number(measure['error95'])}" + (
             f" ({shown.number(percent)} %)" if percent is not None else ""
         )
-    sizes = (each for each in measure.get("error95_at") or () if each.get("error95") is not None)
-    told = (f"± {shown.number(each['error95'])} ved {shown.number(each.get('rows'))} rader" for each in sizes)
-    return "; ".join(told) or "avhenger av svaret"
+    words = "andel " if "share_error95_at" in measure else ""
+    sizes = measure.get("error95_at") or measure.get("share_error95_at") or ()
+    told = [
+        f"± {shown.number(each['error95'])} ved {shown.number(each.get('rows'))} rader"
+        for each in sizes
+        if each.get("error95") is not None
+    ]
+    return words + "; ".join(told) if told else "avhenger av svaret"
 
 
 class Tables(Mapping[str, "pd.DataFrame"]):
@@ -191,14 +197,15 @@ class Release:
         return Item("figure", self.id, title, measure=measure, mark=mark)
 
     def _heads(self) -> list[str]:
-        return [*(named(str(key), self.called) for key in self.document["keys"]), *self.measures]
+        keys = [named(str(key), self.called) for key in self.document["keys"]]
+        return [*keys, *(name for name in self.measures if not _is_end(name, self.measures))]
 
     def _rows(self) -> list[list[object]]:
         keys = self.document["keys"]
         return [
             [
                 *(_key(key, each, self.called) for key, each in zip(keys, row["key"], strict=True)),
-                *(_with_error(v, row["error95"].get(n)) for n, v in row["values"].items()),
+                *(_with_error(row, name) for name in row["values"] if not _is_end(name, row["values"])),
             ]
             for row in self.document["rows"]
         ]
@@ -239,8 +246,18 @@ def _frame(keys: list[Any], rows: list[Mapping[str, Any]], called: Mapping[str, 
     return pd.DataFrame(records, columns=None if records else heads)
 
 
-def _with_error(value: object, error: object) -> str:
-    return shown.number(value) + (f" ± {shown.number(error)}" if error is not None else "")
+def _is_end(name: str, names: Container[str]) -> bool:
+    """Say whether a value is one end of another's interval."""
+    return any(name.endswith(end) and name.removesuffix(end) in names for end in ENDS)
+
+
+def _with_error(row: Mapping[str, Any], name: str) -> str:
+    """Return a value with its interval where it has one of its own, or with its error to both sides."""
+    value, error = shown.number(row["values"][name]), row["error95"].get(name)
+    ends = [row["values"].get(f"{name}{end}") for end in ENDS]
+    if None not in ends:
+        return f"{value} ({shown.number(ends[0])}–{shown.number(ends[1])})"
+    return value + (f" ± {shown.number(error)}" if error is not None else "")
 
 
 KEYS_OF_NAMES = frozenset({"term", "column", "with", "left", "right"})  # keys whose values are names of columns

@@ -304,7 +304,16 @@ class Sql(Priced):
 
     def as_dict(self) -> dict[str, Any]:
         """Return what the platform reads it as; free. Raises `Refused`, with line and character."""
-        return dict(self.door.post("/lab/questions", self.body(), again=True)["query"])
+        return dict(self._read()["query"])
+
+    @property
+    def called(self) -> Mapping[str, str]:
+        """Return what the statement calls x1, x2 and so on; free. Raises `Refused`."""
+        return dict(self._read()["names"])
+
+    def _read(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.door.post("/lab/questions", self.body(), again=True)
+        return found
 
     def __repr__(self) -> str:
         return f"spørring i SQL: {' '.join(self.text.split())}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
 
+from hvelv.enclave.lab import shown
 from hvelv.enclave.lab.naming import named, renamed
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Series:
     place: int
     of: int
     start: tuple[float, float] | None
+    names: tuple[str, ...]  # what is written along the axis, where it has words
 
     @property
     def heights(self) -> list[float]:
@@ -56,14 +58,10 @@ class Series:
         return [float(each) for each in self.rows[self.y].astype(float)]
 
     @property
-    def names(self) -> list[str]:
-        """Return what is written below them."""
-        return [str(each) for each in self.rows[self.x]]
-
-    @property
     def places(self) -> list[float]:
         """Return where they stand, side by side with those of the other colours."""
-        return [i + (self.place - (self.of - 1) / 2) * WIDE / self.of for i in range(len(self.rows))]
+        beside = (self.place - (self.of - 1) / 2) * WIDE / self.of
+        return [self.names.index(str(each)) + beside for each in self.rows[self.x]]
 
     @property
     def interval(self) -> tuple[list[float], list[float]] | None:
@@ -118,19 +116,36 @@ def drawn(
     y = str(plan["y"]) if plan.get("y") in frame.columns else measures[0]
     if x not in frame.columns:
         frame, x = frame.assign(**{"": ""}), ""
-    wanted = plan.get("colour") or next((key for key in keys if key != x), None)
-    colour = str(wanted) if wanted in frame.columns and wanted != x else None
+    mark, colour = str(plan.get("mark")), _colour(frame, x, plan.get("colour"), keys)
+    if mark == "point" and colour is not None:  # what belongs to the name of a point is written below it
+        frame = frame.assign(
+            **{x: [" ".join(map(str, each)).strip() for each in zip(frame[x], frame[colour], strict=True)]}
+        )
+        colour = None
+    _draw(axes, frame, MARKS.get(mark, _bars), (x, y, colour), plan.get("start"))
+    return Picture(figure)
+
+
+def _colour(frame: "pd.DataFrame", x: str, wanted: Any, keys: Sequence[str]) -> str | None:
+    """Return the key that tells rows with the same `x` apart: the one asked for, or the first that does; None for none."""
+    if wanted in frame.columns and wanted != x:
+        return str(wanted)
+    if not frame.duplicated([x]).any():
+        return None
+    others = [key for key in keys if key != x and key in frame.columns]
+    return next((key for key in others if not frame.duplicated([x, key]).any()), next(iter(others), None))
+
+
+def _draw(axes: "Axes", frame: "pd.DataFrame", mark: "Mark", of: tuple[str, str, str | None], start: Any) -> None:
+    x, y, colour = of
+    names = tuple(dict.fromkeys(str(each) for each in frame[x]))
     parts = [("", frame)] if colour is None else [(str(name), part) for name, part in frame.groupby(colour, sort=False)]
     for place, (label, part) in enumerate(parts[: len(COLOURS)]):
-        start: Any = plan.get("start")
-        MARKS.get(str(plan.get("mark")), _bars)(
-            axes, Series(part, x, y, COLOURS[place], label, place, min(len(parts), len(COLOURS)), start)
-        )
+        mark(axes, Series(part, x, y, COLOURS[place], label, place, min(len(parts), len(COLOURS)), start, names))
     axes.set(xlabel=x, ylabel=y)
     axes.spines[["top", "right"]].set_visible(False)
     if colour is not None:
         axes.legend(title=colour, frameon=False)
-    return Picture(figure)
 
 
 def _bars(axes: "Axes", series: Series) -> None:
@@ -195,16 +210,20 @@ def _heat(axes: "Axes", frame: "pd.DataFrame", x: str, y: str, measure: str) -> 
     }
     grid = [[told.get((row, column), math.nan) for column in columns] for row in rows]
     image = axes.imshow(grid, cmap="viridis", aspect="auto")
+    pale = [each for line in grid for each in line if not math.isnan(each)] or [0.0]
+    middle = (min(pale) + max(pale)) / 2
     axes.get_figure().colorbar(image, ax=axes, label=measure)  # type: ignore[union-attr]
     axes.set_xticks(range(len(columns)), [str(each) for each in columns], rotation=45, ha="right")
     axes.set_yticks(range(len(rows)), [str(each) for each in rows])
     axes.set(xlabel=x, ylabel=y)
     for i, j in product(range(len(rows)), range(len(columns))):
         if len(rows) * len(columns) <= MOST_NOTES and not math.isnan(grid[i][j]):
-            axes.text(j, i, f"{grid[i][j]:.2g}", ha="center", va="center", color="white", fontsize=8)
+            ink = "black" if grid[i][j] > middle else "white"
+            axes.text(j, i, shown.number(grid[i][j], 2), ha="center", va="center", color=ink, fontsize=8)
 
 
-MARKS: Mapping[str, Callable[["Axes", Series], None]] = {
+Mark = Callable[["Axes", Series], None]
+MARKS: Mapping[str, Mark] = {
     "bar": _bars,
     "line": _lines,
     "step": _steps,

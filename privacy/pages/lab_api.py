@@ -47,7 +47,7 @@ def quote(asked: Body, person: Actor, project: Project, desk: AtDesk) -> dict[st
 
 @router.post("/questions")
 def question(asked: Body, person: Actor, project: Project, desk: AtDesk) -> dict[str, Any]:
-    """Return the question in `sql` or `query` as JSON in full, and its hash, for free."""
+    """Return the question in `sql` or `query` as JSON in full, its hash, and SQL's own names in it, for free."""
     return translated(desk, project, person, asked)
 
 

@@ -8,24 +8,30 @@ from typing import Any
 
 from hvelv.kernel.errors import Invalid, Problem, _
 from hvelv.privacy.domain.questions import KINDS, query_from
-from hvelv.privacy.domain.sql import question_in
+from hvelv.privacy.domain.sql import Reading, question_in
 from hvelv.privacy.service.desk import Desk
 
 
 def document_in(desk: Desk, project: str, person: str, asked: Mapping[str, Any]) -> object:
     """Return the document in `asked`: its `query`, or what its `sql` says. Raises `Denied`, `Invalid`, `NotFound`."""
-    if "sql" not in asked:
-        return asked.get("query")
-    if "query" in asked:
-        raise Invalid((Problem(_("Send enten «query» eller «sql», ikke begge."), "sql"),))
-    return question_in(asked["sql"], KINDS, _dates(desk, project, person))
+    return _read(desk, project, person, asked).document if "sql" in asked else asked.get("query")
 
 
 def translated(desk: Desk, project: str, person: str, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the question in full, and its hash. Costs nothing. Raises `Denied`, `Invalid`, `NotFound`."""
+    """Return the question in full, its hash, and what SQL calls the columns that it makes. Costs nothing.
+
+    Raises `Denied`, `Invalid`, `NotFound`.
+    """
     desk.permits.permission(project, person)
-    question = query_from(document_in(desk, project, person, asked))
-    return {"query": question.as_dict(), "query_hash": question.hash}
+    reading = _read(desk, project, person, asked) if "sql" in asked else None
+    question = query_from(reading.document if reading else asked.get("query"))
+    return {"query": question.as_dict(), "query_hash": question.hash, "names": dict(reading.names) if reading else {}}
+
+
+def _read(desk: Desk, project: str, person: str, asked: Mapping[str, Any]) -> Reading:
+    if "query" in asked:
+        raise Invalid((Problem(_("Send enten «query» eller «sql», ikke begge."), "sql"),))
+    return question_in(asked["sql"], KINDS, _dates(desk, project, person))
 
 
 def again_in(asked: Mapping[str, Any]) -> bool:

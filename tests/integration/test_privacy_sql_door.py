@@ -71,6 +71,7 @@ def test_new_noise_is_asked_for_in_so_many_words_and_paid_for(post):
 def test_the_lowest_of_a_date_is_the_first_one(post):
     sql = "SELECT COUNT(*) FROM (SELECT pid, MIN(day) AS a, MAX(day) AS b, MIN(age) AS c FROM labs GROUP BY pid) p"
     columns = post("/lab/questions", sql=sql).json()["query"]["of"]["columns"]
+    assert post("/lab/questions", sql=sql).json()["names"] == {"x1": "a", "x2": "b", "x3": "c"}
     assert [(each["kind"], each["name"]) for each in columns] == [("first", "x1"), ("last", "x2"), ("min", "x3")]
 
 

@@ -7,6 +7,7 @@ What it reads is in docs/privacy/asking.md. The document is checked afterwards, 
 """
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sqlglot import exp
@@ -47,8 +48,16 @@ NOTHING = _("Linje {line}, tegn {column}: Det må stå minst ett mål, for eksem
 MIXED = _("Linje {line}, tegn {column}: Dette kan ikke stå sammen med andre mål. Still ett spørsmål av gangen.")
 
 
-def question_in(text: object, kinds: Collection[str], dates: Dates | None = None) -> Part:
-    """Return the JSON form of what `text` asks. `kinds`: the names of all kinds. Raises `Invalid`, with line and character.
+@dataclass(frozen=True)
+class Reading:
+    """What a statement asks, as JSON; and what it calls the columns that it makes, for the asker alone."""
+
+    document: Part
+    names: Mapping[str, str]
+
+
+def question_in(text: object, kinds: Collection[str], dates: Dates | None = None) -> Reading:
+    """Return what `text` asks. `kinds`: the names of all kinds. Raises `Invalid`, with line and character.
 
     `dates`: the date columns of each table, by which MIN and MAX of a date are the first and the last one.
     """
@@ -67,7 +76,7 @@ def question_in(text: object, kinds: Collection[str], dates: Dates | None = None
     if len(keys) not in {0, len(by)}:
         raise unfit(select.args["group"], _("Linje {line}, tegn {column}: Alt i GROUP BY må også stå etter SELECT."))
     document |= _asked(select, [item for item in items if item[0] != "key"], by)
-    return numbered(document | {"derive": rows.scope.derive})
+    return Reading(*numbered(document | {"derive": rows.scope.derive}, rows.scope.names))
 
 
 def _asked(select: exp.Select, items: list[tuple[str, Any]], by: list[Any]) -> Part:

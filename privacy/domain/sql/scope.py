@@ -43,11 +43,14 @@ class Scope:
         return None if names is None else names.get(name, name)
 
 
-def numbered(document: Part) -> Part:
-    """Return the document with each made column called x1, x2 … in the order in which they are made in it."""
-    names = {mark: f"x{i}" for i, mark in enumerate(dict.fromkeys(_marks(document)), start=1)}
-    found: Part = _named(document, names)
-    return found
+def numbered(document: Part, names: Mapping[str, Mark]) -> tuple[Part, dict[str, str]]:
+    """Return the document with each made column called x1, x2 … in the order in which they are made in it.
+
+    With it comes what the statement calls them: by number, of those among `names`.
+    """
+    numbers = {mark: f"x{i}" for i, mark in enumerate(dict.fromkeys(_marks(document)), start=1)}
+    found: Part = _named(document, numbers)
+    return found, {numbers[mark]: name for name, mark in names.items() if mark in numbers}
 
 
 def _marks(document: Part) -> Iterator[Mark]:

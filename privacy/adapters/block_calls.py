@@ -15,8 +15,7 @@ ALLOW, KILL, REFUSE = 0x7FFF0000, 0x80000000, 0x00050000 | 1  # the last one wit
 AUDIT_X86_64 = 0xC000003E
 X86_64 = {
     "read": 0, "write": 1, "close": 3, "mmap": 9, "mprotect": 10, "munmap": 11, "brk": 12, "rt_sigaction": 13,
-    "rt_sigprocmask": 14, "rt_sigreturn": 15, "sched_yield": 24, "mremap": 25, "getpid": 39, "exit": 60, "sigaltstack": 131,
-    "gettid": 186, "futex": 202, "sched_getaffinity": 204, "exit_group": 231, "getrandom": 318,
+    "rt_sigprocmask": 14, "mremap": 25, "exit": 60, "exit_group": 231, "getrandom": 318,
 }  # fmt: skip
 MACHINES: Mapping[str, tuple[int, Mapping[str, int]]] = {"x86_64": (AUDIT_X86_64, X86_64)}
 

@@ -1,8 +1,8 @@
 """Walls around somebody's work on a block of persons: bubblewrap outside, one process at a time, a few system calls inside.
 
 The host (`block_host.py`) sees a read-only /usr and the session environment, in new namespaces of every kind, without
-/proc, /dev or any folder to write in. Of the custodian it has one socket, which its blocks give up. Rows come to a block
-in a sealed memory file of its own, the answer comes back through a pipe that is read after the block is dead. Blocks run
+/proc, /dev or any folder to write in. Of the custodian it has one socket, which its blocks give up. Rows come to a block in
+a sealed memory file of its own, the answer comes back through a pipe that is read after the block is dead. Blocks run
 one after the other and one task at a time on a machine, because two processes that run at the same time can slow each
 other down, and a block that is too slow counts as failed.
 """
@@ -112,21 +112,25 @@ class BlockSandbox:
         if not self.possible:
             raise no_walls()
         door, inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        opening = {"task": task.document, "calls": block_calls.program().hex(), "memory": self.memory}
+        given = [
+            inside.detach(),
+            _sealed(json.dumps(opening).encode(), "opening"),
+            os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC),  # given back once the clock is found
+        ]
         program = _sealed(HOST.read_bytes(), "host")
         try:
             process = subprocess.Popen(
-                [*self.argv(program), str(inside.fileno())],
-                env={"PATH": "/usr/bin:/bin:/usr/sbin:/sbin"}, cwd="/", pass_fds=(inside.fileno(), program), start_new_session=True,
+                [*self.argv(program), *map(str, given)], env={"PATH": "/usr/bin:/bin:/usr/sbin:/sbin"}, cwd="/",
+                pass_fds=(*given, program), start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )  # fmt: skip
         finally:
-            inside.close()
-            os.close(program)
-        opening = {"task": task.document, "calls": block_calls.program().hex(), "memory": self.memory}
+            for descriptor in (*given, program):
+                os.close(descriptor)
         with door:
             try:
                 door.settimeout(STARTING)
-                door.send(json.dumps(opening, ensure_ascii=False).encode())
                 if door.recv(16) != b"warm":
                     raise no_walls()
                 door.settimeout(ENDING)

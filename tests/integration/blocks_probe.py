@@ -106,7 +106,7 @@ def make_system_calls():
 
     uretprobe and uprobe (335, 336) pass every filter in newer kernels, and end a process that was not sent there by one.
     """
-    allowed = {0, 1, 3, 9, 10, 11, 12, 13, 14, 15, 24, 25, 39, 60, 131, 186, 202, 204, 231, 318, 335, 336}
+    allowed = {0, 1, 3, 9, 10, 11, 12, 13, 14, 25, 60, 231, 318, 335, 336}
     found = 0
     for number in range(512):
         for call in (number, number | 0x40000000):
@@ -121,8 +121,7 @@ def run_machine_code(code):
     libc.mmap.restype = ctypes.c_void_p
     place = libc.mmap(None, ctypes.c_size_t(4096), 7, 0x22, -1, ctypes.c_long(0))
     ctypes.memmove(place, code, len(code))
-    ctypes.CFUNCTYPE(ctypes.c_uint64)(place)()
-    return 1
+    return int(ctypes.CFUNCTYPE(ctypes.c_int64)(place)() > 0)
 
 
 def be_late():
@@ -158,6 +157,25 @@ def stop_the_clock():
     return int((time.time(), time.monotonic(), time.perf_counter()) != before)
 
 
+def find_a_clock_that_moves():
+    """Ask every clock twice, past Python's own stand-ins."""
+
+    def read():
+        found = []
+        for number in range(16):
+            held = (ctypes.c_long * 2)()
+            libc.clock_gettime(number, held)
+            found.append(tuple(held))
+        libc.time.restype = ctypes.c_long
+        held = (ctypes.c_long * 2)()
+        libc.gettimeofday(held, None)
+        return [*found, libc.time(None), tuple(held), libc.clock()]
+
+    before = read()
+    sum(range(2_000_000))
+    return sum(one != other for one, other in zip(before, read(), strict=True))
+
+
 def recurse(depth=0):
     return recurse(depth + 1)
 
@@ -165,14 +183,18 @@ def recurse(depth=0):
 TRIES = {
     1: write_files, 2: read_files, 3: list_folders, 4: talk, 5: make_processes, 6: kill_others, 7: use_descriptors,
     8: look_at_environment, 9: leave_state, 10: find_state, 11: lambda: 0, 12: find_rows_of_others, 13: make_system_calls,
-    14: stop_the_clock, 15: lambda: comes_through(os.fork), 16: lambda: comes_through(threading.Thread(target=int).start),
+    14: stop_the_clock, 19: find_a_clock_that_moves, 15: lambda: comes_through(os.fork), 16: lambda: comes_through(threading.Thread(target=int).start),
     17: lambda: 1 + libc.syscall(ctypes.c_long(335)), 18: lambda: 1 + libc.syscall(ctypes.c_long(336)),
+    # the page of old system calls, which is in every process: gettimeofday and time
+    44: lambda: run_machine_code(b"\x31\xff\x31\xf6\x48\xc7\xc0\x00\x00\x60\xff\xff\xd0\xc3"),
+    45: lambda: run_machine_code(b"\x31\xff\x48\xc7\xc0\x00\x04\x60\xff\xff\xd0\xc3"),
     # each of these says nothing that counts
     20: lambda: math.nan, 21: lambda: math.inf, 22: lambda: "many", 23: lambda: None, 24: lambda: 10**400, 25: os.abort,
     26: lambda: ctypes.string_at(0), 27: lambda: os._exit(0), 28: sys.exit, 29: recurse, 30: be_late, 31: allocate, 32: print_much,
-    33: fill_the_pipe, 34: say_twice, 35: lambda: time.sleep(0.01), 36: lambda: time.clock_gettime(0),
+    33: fill_the_pipe, 34: say_twice, 35: lambda: time.sleep(0.01), 36: lambda: time.clock_gettime(0), 41: lambda: time.clock_gettime(6), 42: lambda: time.gmtime().tm_sec,
+    43: lambda: np.datetime64("now").astype(float),
     37: lambda: run_machine_code(b"\x0f\x31\xc3"), 38: lambda: run_machine_code(b"\xb8\x14\x00\x00\x00\xcd\x80\xc3"),
-    39: lambda: __import__("datetime").datetime.now().timestamp(), 40: lambda: 1 / 0,
+    39: lambda: int(abs(__import__("datetime").datetime.now().timestamp()) > 90_000), 40: lambda: 1 / 0,
 }  # fmt: skip
 
 

@@ -22,9 +22,9 @@ from tests.builders_models import NEARLY_NONE, a_cohort, a_cohort_file, a_method
 pytestmark = pytest.mark.integration
 PROBE = Path(__file__).with_name("blocks_probe.py").read_text()
 CANARY = 271828.1828
-COMES_TO_NOTHING = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14)
-ENDS_OR_COMES_TO_NOTHING = (15, 16, 17, 18)
-SAYS_NOTHING = (22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 50)
+COMES_TO_NOTHING = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 19)
+ENDS_OR_COMES_TO_NOTHING = (15, 16, 17, 18, 39, 41, 42, 43, 44, 45)
+SAYS_NOTHING = (22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 40, 50)
 GOOD = 11
 
 
@@ -68,8 +68,8 @@ def test_what_code_tries_comes_to_nothing(tried, number):
 
 @pytest.mark.attack("DP18")
 @pytest.mark.parametrize("number", ENDS_OR_COMES_TO_NOTHING)
-def test_another_process_or_thread_is_not_to_be_had(tried, number):
-    """Forks and threads, and the two calls that kernels let through all filters."""
+def test_what_the_kernel_ends_or_refuses_is_not_to_be_had(tried, number):
+    """Forks and threads, the two calls that kernels let through all filters, and clocks on the page of old system calls."""
     assert tried[number] in ([None], [(0.0,)])
 
 

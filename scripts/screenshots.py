@@ -69,6 +69,8 @@ def pages(notes: Notes) -> dict[str, list[str]]:
             f"/projects/{notes.project}",
         ],
         "berit": ["/", "/publish", "/publish/new", "/cases"],
+        "dina": ["/", "/extracts", f"/extracts/{notes.waiting}/transplants"],
+        "ola": [f"/projects/{notes.waiting}"],
         "ada": ["/", "/cases"],
         "rita": ["/", "/audit", "/projects"],
     }

@@ -29,6 +29,7 @@ class Road:
         """Run `hvelv demo` as a person would, and return the bundle it names."""
         seen = self.installation.hvelv("demo", timeout=600)
         assert seen.returncode == 0, seen.stdout[-3000:] + seen.stderr[-3000:]
+        self.told = seen.stdout
         return Path(re.search(r"The bundle: +(\S+)", seen.stdout).group(1))
 
     @property

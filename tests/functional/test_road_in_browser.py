@@ -1,13 +1,17 @@
 """The whole road in a real browser: steward, researcher, three committee members, steward, and researcher again.
 
-Everything is done by clicking and typing what is on the pages; pictures of each stretch go to build/screenshots/road.
+The steward has asked to see each extract: before the researcher gets anything, the risk is looked at, a step is tried and
+used, the extract is made anew by the worker, and let go. Everything is done by clicking and typing what is on the pages;
+pictures of each stretch go to build/screenshots/road.
 """
 
 import csv
 import io
+import json
 import os
 import re
 import shutil
+import time
 import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +19,7 @@ from pathlib import Path
 import pyotp
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
+from sqlalchemy import text
 
 from hvelv.kernel.ids import HolderId, PersonId
 from hvelv.kernel.people import Person, Role
@@ -24,18 +29,21 @@ from hvelv.operation.demo_data import number_people
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.integration,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(1200),
     pytest.mark.parametrize("road", ["sqlite"], indirect=True),
 ]
 CHROMIUM = "/usr/bin/chromium"
 PICTURES = Path("build/screenshots/road")
 SLOW = 90_000  # milliseconds for what starts processes
+SLOWER = 240_000  # and for what a worker does that starts one
+YEARS = range(20, 80)
 SUMMARY = "Vi spør folk hvordan de har det, og vil vite om svarene henger sammen med alder. " * 3
 CELL = """from hvelv.enclave.lab import project
 answers = project.read("wellbeing")
 release = project.query("wellbeing").by("sex").count().mean("score", low=0, high=10).release(rho=0.05)
 export = project.export([release.table("Trivsel etter kjønn")], title="Fra nettleseren")
-print(len(answers), answers["pid"].nunique(), export.state)"""
+print(len(answers), answers["pid"].nunique(), export.state)
+print(answers["age"].nunique(), "age groups")"""
 PEOPLE = {
     "siri": Person(PersonId("siri"), "Siri Steward", frozenset({Role.STEWARD}), HolderId("befolkning")),
     "rolf": Person(PersonId("rolf"), "Rolf Forsker", frozenset({Role.RESEARCHER})),
@@ -91,13 +99,14 @@ class Someone:
 
 
 def wellbeing(path):
-    """Write a small register: 400 people, 600 rows."""
+    """Write a small register: 400 people of 60 ages, 600 rows. Six or seven are of one age, three or four of one sex too."""
     numbers = list(number_people(list(range(20_000, 20_400))).values())
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["fnr", "sex", "score"])
+        writer.writerow(["fnr", "sex", "age", "score"])
         for row in range(600):
-            writer.writerow([numbers[row % 400], "MF"[row % 400 % 2], row % 11])
+            person = row % 400
+            writer.writerow([numbers[person], "MF"[person % 2], YEARS[person // 2 % len(YEARS)], row % 11])
 
 
 def publish(siri, tmp_path):
@@ -116,6 +125,7 @@ def publish(siri, tmp_path):
         [
             ("Fødselsnummer", "Person number", "person_id", "string"),
             ("Kjønn", "Sex", "quasi_identifier", "string"),
+            ("Alder", "Age", "quasi_identifier", "integer"),
             ("Trivsel", "Score", "sensitive", "integer"),
         ]
     ):
@@ -124,12 +134,15 @@ def publish(siri, tmp_path):
         page.select_option(f"[name='role.{row}']", role)
         page.select_option(f"[name='type.{row}']", kind)
     page.fill("[name='categories.1']", "M = Mann | Male\nF = Kvinne | Female")
-    page.fill("[name='low.2']", "0")
-    page.fill("[name='high.2']", "9")
+    page.fill("[name='low.2']", str(YEARS[0]))
+    page.fill("[name='high.2']", str(YEARS[-1]))
+    page.fill("[name='low.3']", "0")
+    page.fill("[name='high.3']", "9")
+    page.get_by_label("Vi ser på uttrekket før det leveres").check()
     siri.click("Kontroller filen")
     expect(page.get_by_text("Dette må rettes")).to_be_visible()  # the file has tens, and the bounds said nine
     siri.picture("1-publish-problems")
-    page.fill("[name='high.2']", "10")
+    page.fill("[name='high.3']", "10")
     siri.click("Kontroller filen")
     expect(page.get_by_text("600 rader, 400 personer")).to_be_visible()
     expect(page.get_by_text("•••").first).to_be_visible()
@@ -146,6 +159,7 @@ def apply(rolf):
     rolf.click("Søk")
     rolf.go("Trivselsundersøkelsen")
     page.get_by_label("Velg Kjønn").check()
+    page.get_by_label("Velg Alder").check()
     page.get_by_label("Velg Trivsel").check()
     rolf.click("Legg de valgte i utvalget")
     rolf.go("Søknader", re.compile("Ny søknad|Begynn"))
@@ -185,11 +199,78 @@ def decide(siri):
     siri.picture("7-decided")
 
 
-def work(rolf):
-    page = rolf.page
+def extracts_of(road, project):
+    with road.custodian.reading() as session:
+        found = session.connection().execute(
+            text("SELECT steps FROM privacy_extracted WHERE project = :project"), {"project": project}
+        )
+        return [json.loads(row.steps) for row in found]
+
+
+def stewards_actions(road, project):
+    """Return what the audit trail says that the steward did with the project's extract, oldest first."""
+    with road.custodian.reading() as session:
+        rows = [r for r in road.custodian.trail.rows(session) if (r.actor, r.subject) == ("siri", project)]
+    return [row.action for row in rows if row.action.startswith("extract.")]
+
+
+def in_small_groups(page, column):
+    cell = page.locator("tr", has_text="Personer i små grupper").first.locator("td").nth(column)
+    return float(re.search(r"[\d,]+", cell.inner_text())[0].replace(",", "."))
+
+
+def find_what_waits(siri):
+    """Come back to the start page until it says that an extract waits, and follow it there."""
+    until = time.monotonic() + SLOWER / 1000
+    while not siri.page.get_by_text("Uttrekk som venter på deg: 1.").is_visible() and time.monotonic() < until:
+        time.sleep(1)
+        siri.go("Hvelv")
+    siri.picture("9-start")
+    siri.go("Se uttrekkene")
+    siri.picture("10-waiting")
+    siri.go("Trivselsundersøkelsen")
+
+
+def let_go(siri, rolf, road):
+    """See the risk, try a step, use it, see the extract made anew, and let it go; the researcher waits meanwhile."""
+    page = siri.page
+    find_what_waits(siri)
+    siri.picture("11-risk")
+    at_first = in_small_groups(page, 1)
+    page.locator("form[action$='/try'] button", has_text="Prøv").first.click()
+    expect(page.locator("#tried")).to_be_visible()
+    siri.picture("12-tried")
+    tried = in_small_groups(page, 2)
+    assert tried < at_first / 2
+    siri.click("Bruk trinnene")
+    expect(page.locator("#changing")).to_be_visible()
+    siri.picture("13-changing")
+
     rolf.go("Prosjekter", "Trivsel og alder")
-    expect(page.get_by_text("Ferdig").first).to_be_visible(timeout=SLOW)
-    rolf.picture("8-project")
+    project = rolf.page.url.rsplit("/", 1)[1]
+    assert extracts_of(road, project) == []
+
+    expect(page.get_by_text("Uttrekket er laget med dine trinn")).to_be_visible(timeout=SLOWER)  # the page asks itself
+    assert (in_small_groups(page, 1), in_small_groups(page, 2)) == (at_first, tried)
+    expect(page.get_by_text("Uttrekket er innenfor alle grensene.")).to_be_visible()
+    siri.picture("14-narrowed")
+    expect(rolf.page.get_by_text("Venter på at datainnehaveren skal se på uttrekket.")).to_be_visible(timeout=SLOW)
+    rolf.picture("15-project-waits")
+    assert extracts_of(road, project) == []
+
+    siri.click("Slipp uttrekket")
+    expect(page.locator("main .ds-tag", has_text="Sluppet").first).to_be_visible()
+    siri.picture("16-let-go")
+    assert stewards_actions(road, project) == ["extract.previewed", "extract.narrowed", "extract.approved"]
+    return project
+
+
+def work(rolf, road, project):
+    page = rolf.page
+    expect(page.get_by_text("Ferdig").first).to_be_visible(timeout=SLOWER)
+    (steps,) = extracts_of(road, project)
+    assert set(steps) == {"age"}
+    rolf.picture("17-project")
     page.get_by_role("button", name=re.compile("Åpne|JupyterLab")).first.click()
     page.wait_for_url("**/lab", timeout=SLOW)
     lab = page.frame_locator("iframe")
@@ -202,13 +283,15 @@ def work(rolf):
     page.keyboard.insert_text(CELL)
     page.keyboard.press("Shift+Enter")
     expect(lab.locator(".jp-OutputArea-output").first).to_have_text(re.compile(r"600 400 released"), timeout=SLOW)
-    rolf.picture("9-lab")
+    groups = int(re.search(r"(\d+) age groups", lab.locator(".jp-OutputArea-output").first.inner_text())[1])
+    assert 1 < groups < len(YEARS) / 2
+    rolf.picture("18-lab")
 
 
 def fetch(rolf, project):
     page = rolf.page
     page.goto(project)
-    rolf.picture("10-exported")
+    rolf.picture("19-exported")
     with page.expect_download() as caught:
         page.get_by_role("link", name="Last ned").first.click()
     with zipfile.ZipFile(caught.value.path()) as archive:
@@ -228,7 +311,7 @@ def test_the_whole_road_can_be_walked_in_a_browser(road, browser, tmp_path):
     for name in ("eva", "even", "erik"):
         vote(everyone[name])
     decide(siri)
-    work(rolf)
+    work(rolf, road, let_go(siri, rolf, road))
     rolf.page.get_by_role("link", name=re.compile("Trivsel og alder")).first.click()
     table = fetch(rolf, rolf.page.url)
 

@@ -78,6 +78,21 @@ def test_the_numbers_are_near_the_truth_and_not_it(road):
     assert set(counts) == {("M", 0), ("M", 1), ("F", 0), ("F", 1)}
 
 
+def test_the_demo_leaves_one_extract_that_nobody_gets_before_its_steward_has_seen_it(road):
+    project = road.notes.waiting
+    with road.custodian.reading() as session:
+        connection = session.connection()
+        reviews = connection.execute(
+            text("SELECT table_name, state FROM privacy_review WHERE project = :p"), {"p": project}
+        ).all()
+        extracts = connection.execute(text("SELECT project FROM privacy_extracted")).scalars().all()
+
+    assert [tuple(row) for row in reviews] == [("transplants", "waiting")]
+    assert road.notes.project in extracts
+    assert project not in extracts
+    assert f"/extracts/{project}/transplants" in road.told
+
+
 @pytest.mark.attack("SE04")
 def test_no_person_number_is_in_any_log_or_in_the_bundle(road):
     numbers = Path(road.settings.root / "operation/demo-data/population.csv").read_text().splitlines()[1:400]

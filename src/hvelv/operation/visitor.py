@@ -118,3 +118,7 @@ class Visitor:
         if not found:
             raise Unexpected(f"{self.person} at {page.url.path}: nothing like {pattern} — {_words(page.text)}")
         return found.group(1)
+
+    def found(self, page: httpx.Response, pattern: str) -> list[str]:
+        """Return the first group of `pattern` wherever it is in the page, once each."""
+        return list(dict.fromkeys(re.findall(pattern, page.text)))

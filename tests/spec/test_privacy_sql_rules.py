@@ -158,7 +158,7 @@ REFUSED = {
     "SELECT COUNT(*) INTO x FROM t": (1, 17, "INTO"),
     "SELECT COUNT(*), MEDIAN(CLAMP(a, 0, 1)) FROM t": (1, 8, "ett spørsmål"),
     "SELECT SURVIVAL(1) FROM t": (1, 17, "navn =>"),
-    "SELECT SURVIVAL(time => a, time => b) FROM t": (1, 36, "to ganger"),
+    "SELECT SURVIVAL(time => a, TIME => b) FROM t": (1, 36, "to ganger"),
     "SELECT DATE_DIFF('day', a, b), COUNT(*) FROM t": (1, 8, "CLAMP"),
     "SELECT CASE WHEN a > 1 THEN 1 ELSE 0 END AS g, COUNT(*) FROM t GROUP BY g": (1, 18, "CASE"),
     "SELECT COUNT(*) FROM (SELECT pid, COUNT(*) AS n FROM t GROUP BY pid)": (1, 35, "LEAST"),

@@ -130,7 +130,7 @@ class _Reader:
         if called in QUANTILES:
             return "quantile", self.quantile(inner, called)
         if called.lower() in self.kinds - {"table"}:
-            fields = {key: self.value(value) for key, value in keywords(inner)}
+            fields = {key.lower(): self.value(value) for key, value in keywords(inner)}
             return "kind", {"kind": called.lower()} | fields
         key = self.key(inner)
         if isinstance(node, exp.Alias):

@@ -229,15 +229,18 @@ def _rows(node: exp.Expr, scope: Scope) -> list[Part]:
 
 # steps and paths -----------------------------------------------------------------------------------------------------
 def keywords(node: exp.Expr) -> Iterator[tuple[str, exp.Expr]]:
-    """Yield the arguments that have names, `name => value`. Raises `Invalid` for one without, and for two of one name."""
+    """Yield the arguments that have names, `name => value`, as they are written.
+
+    Raises `Invalid` for one without a name, and for two of one name.
+    """
     seen: set[str] = set()
     for each in node.expressions:
         if not isinstance(each, exp.Kwarg):
             raise unfit(each, _("Linje {line}, tegn {column}: Argumentet må ha et navn: navn => verdi."))
-        called = str(each.this.this if isinstance(each.this, exp.Column) else each.this.name).lower()
-        if called in seen:
+        called = str(each.this.name)
+        if called.lower() in seen:
             raise unfit(each, _("Linje {line}, tegn {column}: Argumentet står to ganger."))
-        seen.add(called)
+        seen.add(called.lower())
         yield called, plain(each.expression)
 
 
@@ -253,5 +256,5 @@ def _walk(node: exp.Anonymous, alias: str, dates: Dates) -> Source:
         raise unfit(node, WHERE_FROM)
     found: Part = {"kind": WALKS[call(node)], "derive": base.scope.derive, "where": base.where}
     for called, value in keywords(exp.Anonymous(this="", expressions=rest)):
-        found[called] = named(value, base.scope) if isinstance(value, exp.Column) else constant(value)
+        found[called.lower()] = named(value, base.scope) if isinstance(value, exp.Column) else constant(value)
     return Source({"dataset": base.document["dataset"], "of": found}, Scope(by_alias={alias: {}}))

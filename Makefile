@@ -8,7 +8,7 @@ HVELV  := $(VENV)/bin/hvelv
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system session-env node-tools demo up down test test-full check format docs bench mutants attacks screenshots requirements test-fresh clean
+.PHONY: help setup system session-env node-tools demo up down test test-full check format docs bench audit-dp mutants attacks screenshots requirements test-fresh clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -37,7 +37,7 @@ down: ## stop everything
 	@$(HVELV) down
 
 test: ready ## the tests, without the slow ones
-	@$(PY) -m pytest -m "not slow" $(T)
+	@$(PY) scripts/test.py -m "not slow" $(T)
 
 test-full: ready ## all tests
 	@$(PY) -m pytest $(T)
@@ -53,6 +53,9 @@ docs: setup ## write the generated pages anew
 
 bench: ready ## benchmarks; B=name for one
 	@$(PY) scripts/bench.py $(B)
+
+audit-dp: setup ## how much one person shows in each kind of answer, against what is claimed (half an hour); K=name for one
+	@$(PY) benchmarks/audit_dp.py --kind "$(K)"
 
 mutants: ready ## planted defects that the tests have to catch; M=name for one
 	@$(PY) scripts/mutants.py $(M)

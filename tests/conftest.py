@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-pytest_plugins = ["tests.postgres", "tests.road"]
+pytest_plugins = ["tests.postgres", "tests.road", "tests.side_by_side"]
 
 _connect = socket.socket.connect
 

@@ -102,6 +102,11 @@ class RowVectors:
     bound: int
     make: Callable[[Mapping[str, Units]], Units] = field(compare=False)
 
+    def __post_init__(self) -> None:
+        """Refuse a column that would be given both as an amount and as a place on an axis."""
+        if {a.column.name for a in self.amounts} & {k.name for k in self.positions}:
+            raise ValueError("a column is given in one form")
+
     @property
     def columns(self) -> tuple[str, ...]:
         """Return the names of the columns that are needed, each once."""

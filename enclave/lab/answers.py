@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hvelv.enclave.lab import shown
+from hvelv.enclave.lab.door import Refused
 from hvelv.enclave.lab.naming import named, renamed
 from hvelv.enclave.lab.outbox import Item
 
@@ -182,19 +183,43 @@ class Release:
             self.called,
         )
 
-    def table(self, title: str = "") -> Item:
-        """Return this release as a table to ask out of the room with `project.export`.
+    def table(self, title: str = "", *, part: str = "") -> Item:
+        """Return this release, or one of its further tables (`part="rmst"`), as a table to ask out with `project.export`.
 
         The title is a note for yourself: outside, the gate names things after what was measured.
         """
-        return Item("table", self.id, title)
+        return Item("table", self.id, title, part=self._sent_part(part))
 
-    def figure(self, title: str = "", measure: str = "count", *, mark: str = "bar") -> Item:
-        """Return one measure of this release as a figure to ask out; it is drawn outside, from the released numbers.
+    def figure(self, title: str = "", measure: str = "", *, mark: str = "", part: str = "") -> Item:
+        """Return one measure as a figure to ask out; it is drawn outside, from the released numbers.
 
+        The measure and mark are those of the picture here, unless others are said: bar, line, step, point or heat.
         The title is a note for yourself: outside, the gate names things after what was measured.
         """
-        return Item("figure", self.id, title, measure=measure, mark=mark)
+        sent = self._sent_part(part)
+        asked = {} if sent else self.document.get("picture") or {}
+        rows = self.document["tables"][sent]["rows"] if sent else self.document["rows"]
+        names = list(rows[0]["values"]) if rows else []
+        told = [name for name in names if measure in {name, renamed(name, self.called)}]
+        usual = str(asked.get("y") if asked.get("y") in names else next(iter(names), "count"))
+        return Item(
+            "figure",
+            self.id,
+            title,
+            (told or [measure])[0] if measure else usual,
+            mark or str(asked.get("mark") or "bar"),
+            sent,
+        )
+
+    def _sent_part(self, part: str) -> str:
+        """Return what a further table is called outside. Raises `Refused` for one that there is not."""
+        names = list(self.document.get("tables") or {})
+        found = [name for name in names if part in {name, renamed(name, self.called)}]
+        if part and not found:
+            raise Refused(
+                "Resultatet har ingen slik tabell.", remedy=f"Tabellene er: {', '.join(self.tables) or 'ingen'}."
+            )
+        return found[0] if part else ""
 
     def _heads(self) -> list[str]:
         keys = [named(str(key), self.called) for key in self.document["keys"]]

@@ -19,11 +19,13 @@ class Item:
     title: str
     measure: str = ""
     mark: str = "bar"
+    part: str = ""
 
     def as_dict(self) -> dict[str, str]:
-        """Return the form that is sent. A table has neither measure nor mark."""
+        """Return the form that is sent. A table has neither measure nor mark; `part` names one of the further tables."""
         drawn = {"measure": self.measure, "mark": self.mark} if self.kind == "figure" else {}
-        return {"kind": self.kind, "release": self.release, "title": self.title} | drawn
+        part = {"part": self.part} if self.part else {}
+        return {"kind": self.kind, "release": self.release, "title": self.title} | drawn | part
 
 
 @dataclass(repr=False)

@@ -240,6 +240,27 @@ def test_a_survival_curve_begins_at_one_and_has_a_band_for_each_group():
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["f", "m"]
 
 
+def test_what_is_asked_out_is_called_what_the_platform_calls_it():
+    document = a_release(
+        picture={"mark": "step", "y": "mean_x1"},
+        rows=[{"key": ["f"], "values": {"count": 1, "mean_x1": 2.0}, "error95": {}}],
+        tables={"rmst": {"keys": ["sex"], "rows": [{"key": ["f"], "values": {"rmst": 1.0}, "error95": {}}]}},
+    )
+    release = Release(document, {"x1": "oppfølging"})
+    assert release.figure().as_dict() == {
+        "kind": "figure",
+        "release": "r-1",
+        "title": "",
+        "measure": "mean_x1",
+        "mark": "step",
+    }
+    assert release.figure("", "mean_oppfølging", mark="bar").as_dict()["measure"] == "mean_x1"
+    assert release.figure(part="rmst").as_dict()["measure"] == "rmst"
+    assert release.table(part="rmst").as_dict() == {"kind": "table", "release": "r-1", "title": "", "part": "rmst"}
+    with pytest.raises(Refused, match="rmst"):
+        release.table(part="gone")
+
+
 def test_answers_without_rows_or_with_missing_values_are_shown_too():
     assert Release(a_release()).plot()._repr_png_()
     empty = Release(a_release(rows=[], keys=["postcode"]))

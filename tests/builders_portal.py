@@ -52,6 +52,7 @@ from hvelv.requests.domain.review import Choice, Conflict, StewardDecision, Vote
 from hvelv.requests.service.cases import CaseLine, CaseView
 from hvelv.requests.service.projects import Project
 from hvelv.requests.service.register import Register
+from tests.builders_accounts import AskedAccounts
 from tests.builders_reidentification import reidentified
 from tests.builders_reviews import AskedReviews
 
@@ -73,6 +74,7 @@ PEOPLE = {
         Person(PersonId("kari"), "Kari Komité", frozenset({Role.ETHICS}), department="REK vest"),
         Person(PersonId("nils"), "Nils Komité", frozenset({Role.ETHICS}), department="REK vest"),
         Person(PersonId("stine"), "Stine Forvalter", frozenset({Role.STEWARD}), HolderId("lab")),
+        Person(PersonId("sigrid"), "Sigrid Forvalter", frozenset({Role.STEWARD}), HolderId("lab")),
         Person(PersonId("tor"), "Tor Forvalter", frozenset({Role.STEWARD}), HolderId("pop")),
         Person(PersonId("rita"), "Rita Revisor", frozenset({Role.AUDITOR})),
         Person(PersonId("duo"), "Duo Begge", frozenset({Role.AUDITOR, Role.RESEARCHER})),
@@ -237,9 +239,13 @@ PRIVACY: dict[str, Any] = {
             "title": {"nb": "Blodprøver", "en": "Laboratory values"},
             "allocated": 500_000,
             "spent": 180_000,
+            "reserved": 20_000,
+            "left": 320_000,
+            "left_error95": 2.45,
             "epsilon_allocated": 5.31,
             "epsilon_spent": 3.02,
             "delta": 1e-6,
+            "delta_spent": 0.0,
         }
     ],
     "releases": [
@@ -556,6 +562,7 @@ def a_portal(folder: Path, **settings: Any) -> Portal:
         rooms=rooms,
         custodian=door,
         reviews=AskedReviews(folder / "reviews", clock, project="p-0001", dataset="ds-0001"),
+        accounts=AskedAccounts(folder / "accounts", dataset="ds-0001", project="p-0001"),
     )
     datasets = tuple(d.id for d in catalogue.datasets())
     return Portal(wiring, create_app(wiring), clock, vault, rooms, door, desk, index_, people, datasets)

@@ -190,6 +190,7 @@ def desk(settings: Settings, objects: ObjectStore | None = None, *, clock: Clock
             delta=settings.account_delta,
             slot=settings.release_slot_seconds,
             own_share=settings.account_own_share,
+            topup_authority=settings.topup_authority,
             code_version=code_version(),
             tables_at_once=settings.extract_tables,
             mapper=cluster_of(settings),

@@ -24,6 +24,7 @@ from hvelv.privacy.adapters.store_optouts import SqlCanonical, SqlOptOuts
 from hvelv.privacy.adapters.store_reviews import SqlReviews
 from hvelv.privacy.adapters.store_rooms import SqlRooms
 from hvelv.privacy.adapters.store_wishes import SqlWishes
+from hvelv.privacy.adapters.topup_rows import SqlTopUps
 from hvelv.privacy.adapters.traces import DiskTraces
 from hvelv.privacy.domain.risk import DEFAULT_POLICY, Policy
 from hvelv.privacy.service.accounts import OWN_SHARE, Accounts
@@ -45,6 +46,7 @@ from hvelv.privacy.service.reviews import Surroundings as ReviewSurroundings
 from hvelv.privacy.service.rooms import Rooms
 from hvelv.privacy.service.sampling import BlockRunner, WhereWallsAre
 from hvelv.privacy.service.statements import Statements
+from hvelv.privacy.service.topups import Rules, TopUps
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Surroundings:
     delta: float
     code_version: str
     slot: float = 0.0  # seconds: answers are given at the ends of slots that double
+    topup_authority: str = ""  # a holder whose stewards may confirm any larger account
     own_share: float = float(OWN_SHARE)  # of a new dataset's account, for the platform itself
     tables_at_once: int = 1
     mapper: Mapper | None = None  # where extracts are made and parts of them added up, if not here
@@ -88,6 +91,7 @@ def desk(around: Surroundings, *, ledger: SqlLedger | None = None) -> Desk:
     judged = around.cache.parent / "reviews"
     traces = DiskTraces((around.cache, judged, *([around.work] if around.work else [])))
     beside = ReviewSurroundings(jobs.hurry, around.takes_part, judged)
+    rules = Rules(around.topup_authority, around.takes_part)
     rooms = Rooms(database, SqlRooms(), store=around.store, traces=traces, keys=keys, clock=clock)
     aggregator = PartedAggregator(around.mapper) if around.mapper else StreamingAggregator()
     sampling = SamplingAggregator(aggregator, around.blocks) if around.blocks else aggregator
@@ -116,4 +120,6 @@ def desk(around: Surroundings, *, ledger: SqlLedger | None = None) -> Desk:
         ),
         permits=around.permits,
         versions=around.versions,
+        statements=statements,
+        topups=TopUps(database, SqlTopUps(), accounts, rules=rules, clock=clock, ids=around.ids),
     )

@@ -220,6 +220,10 @@ class Accounts:
         """Keep the accounts of some datasets for this transaction, before it writes several of them."""
         self._ledger.hold(unit.session, set(self._ledger.populations(unit.session, datasets).values()))
 
+    def held(self, unit: Transaction, population: str) -> Account | None:
+        """Return a population's account, which nobody else writes before this transaction ends."""
+        return next(iter(self._ledger.hold(unit.session, [population])), None)
+
     def allocate(self, unit: Transaction, project: str, dataset: str, rho_micro: int, actor: str) -> None:
         """Give the project `rho_micro` of its population's account for the dataset, in all: what it has already counts.
 

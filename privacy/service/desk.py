@@ -16,6 +16,8 @@ from hvelv.privacy.service.projects import ProjectPrivacy
 from hvelv.privacy.service.releases import PermitCheck, Releases, VersionSource
 from hvelv.privacy.service.reviews import Reviews
 from hvelv.privacy.service.rooms import Rooms
+from hvelv.privacy.service.statements import Statements
+from hvelv.privacy.service.topups import TopUps
 
 
 @dataclass(frozen=True)
@@ -36,5 +38,7 @@ class Desk:
     projects: ProjectPrivacy
     releases: Releases
     background: Background
+    statements: Statements
+    topups: TopUps
     permits: PermitCheck
     versions: VersionSource

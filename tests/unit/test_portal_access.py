@@ -30,7 +30,7 @@ def routes_of(routes):
 
 def filled(path, **values):
     """Return `path` with something in place of each parameter."""
-    known = {"dataset_id": "ds-0001", "upload_id": "up-1", "application_id": "app-0002", "project_id": "p-0001", "export_id": "exp-0001", "token": "tok-1", "case_id": "rid-0001", "table": "lab_values"}  # fmt: skip
+    known = {"dataset_id": "ds-0001", "upload_id": "up-1", "application_id": "app-0002", "project_id": "p-0001", "export_id": "exp-0001", "token": "tok-1", "case_id": "rid-0001", "table": "lab_values", "population": "ds-0001", "topup": "top-0001", "answer": "confirm"}  # fmt: skip
     return re.sub(r"{(\w+)}", lambda m: values.get(m[1], known[m[1]]), path)
 
 
@@ -76,7 +76,10 @@ def test_anothers_thing_answers_like_no_thing_at_all(portal, method, path):
         browser = portal.browser("tor")  # a steward whose datasets are not applied for
 
     theirs = browser.request(method, filled(path), data={"reason": "x", "choice": "for"})
-    missing = {name: f"no-{uuid.uuid4().hex[:8]}" for name in ("application_id", "project_id", "export_id", "token")}
+    missing = {
+        name: f"no-{uuid.uuid4().hex[:8]}"
+        for name in ("application_id", "project_id", "export_id", "token", "population")
+    }
     none = browser.request(method, filled(path, **missing), data={"reason": "x", "choice": "for"})
 
     assert theirs.status_code == none.status_code

@@ -16,6 +16,7 @@ from hvelv.portal.sign_in import SignIn
 from hvelv.portal.wiring import Wiring
 from hvelv.requests.adapters.store_projects import SqlProjectRows
 from hvelv.requests.service.register import Register
+from tests.builders_accounts import NoAccounts
 from tests.builders_portal import ORIGIN, StubDoor, StubRooms, StubVault, TestClient
 from tests.builders_requests import a_house
 from tests.builders_reviews import NoReviews
@@ -51,6 +52,7 @@ def at(house):
         rooms=rooms,
         custodian=StubDoor(frozenset({"ragnhild", "mona"})),
         reviews=NoReviews(),
+        accounts=NoAccounts(),
     )
     app = create_app(wiring)
 

@@ -17,7 +17,15 @@ from hvelv.kernel.serving import serve as serve_doors
 from hvelv.kernel.settings import Settings
 from hvelv.kernel.web import Actor, answer_refusals
 from hvelv.operation import tables
-from hvelv.privacy.pages import background_api, lab_api, optouts_api, projects_api, reidentification_api, reviews_api
+from hvelv.privacy.pages import (
+    accounts_api,
+    background_api,
+    lab_api,
+    optouts_api,
+    projects_api,
+    reidentification_api,
+    reviews_api,
+)
 from hvelv.requests.domain.permit import PermitState
 from hvelv.requests.pages import office_api
 from hvelv.workflows.desk import Desk, desk
@@ -65,6 +73,7 @@ def portal_door(made: Desk) -> FastAPI:
         projects_api.router,
         optouts_api.router,
         reviews_api.router,
+        accounts_api.router,
         reidentification_api.router,
         exports_api.portal_router,
         _audit(made),

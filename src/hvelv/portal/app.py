@@ -22,7 +22,7 @@ from hvelv.portal.security import Guard, Guarded
 from hvelv.portal.shell import PageShell
 from hvelv.portal.sign_in import SignInNeeded
 from hvelv.portal.wiring import Wiring
-from hvelv.privacy.pages import extracts, reidentification
+from hvelv.privacy.pages import accounts, extracts, reidentification
 from hvelv.requests.pages import applications, cases, register
 
 log = logging.getLogger("hvelv.portal")
@@ -39,6 +39,7 @@ ROUTERS = (
     rooms.router,
     exports.router,
     extracts.router,
+    accounts.router,
     reidentification.router,
     audit.router,
 )

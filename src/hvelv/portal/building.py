@@ -18,6 +18,7 @@ from hvelv.portal.hub import hub_at
 from hvelv.portal.sessions import Sessions
 from hvelv.portal.sign_in import SignIn
 from hvelv.portal.wiring import Wiring
+from hvelv.privacy.adapters.accounts_link import LinkedAccounts
 from hvelv.privacy.adapters.reviews_link import LinkedReviews
 from hvelv.requests.adapters.custodian import LinkedOffice
 from hvelv.requests.adapters.store import SqlApplicationRows
@@ -73,4 +74,5 @@ def build(settings: Settings, secrets: Secrets) -> Wiring:
         rooms=hub,
         custodian=custodian,
         reviews=LinkedReviews(custodian),
+        accounts=LinkedAccounts(custodian),
     )

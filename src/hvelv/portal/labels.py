@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from hvelv.kernel.errors import _
 from hvelv.privacy.domain.reidentification import REASON_NAMES
 from hvelv.privacy.domain.reidentification import STATE_NAMES as REIDENTIFICATION_STATES
+from hvelv.privacy.domain.topups import STATE_NAMES as TOPUP_STATES
 from hvelv.requests.domain.lifecycle import STATE_NAMES
 from hvelv.requests.domain.permit import PERMIT_STATE_NAMES
 
@@ -67,6 +68,8 @@ LABELS: Mapping[str, Mapping[str, str]] = {
         "refused": _("Nektet"),
     },
     "reidentification": {state.value: name for state, name in REIDENTIFICATION_STATES.items()},
+    "topup": {state.value: name for state, name in TOPUP_STATES.items()},
+    "charge": {"charged": _("Reservert"), "released": _("Besvart")},
     "reidentification_reason": {reason.value: name for reason, name in REASON_NAMES.items()},
     "room": {
         "closed": _("Lukket"),
@@ -108,6 +111,8 @@ COLOURS: Mapping[str, Mapping[str, str]] = {
         "published": "success",
         "failed": "danger",
     },
+    "topup": {"proposed": "warning", "confirmed": "success", "refused": "danger"},
+    "charge": {"charged": "warning", "released": "success"},
     "reidentification": {
         "requested": "info",
         "approved": "warning",

@@ -44,6 +44,13 @@ MENU: tuple[Entry, ...] = (
         frozenset({Role.STEWARD}),
         "/extracts/count",
     ),
+    Entry(
+        "/accounts",
+        _("Budsjetter"),
+        _("Se hva som er brukt på menneskene i dine datasett, av hvem, og gjør kontoer større."),
+        frozenset({Role.STEWARD}),
+        "/account-count",
+    ),
     Entry("/publish", _("Publisering"), _("Legg ut datasett for din datainnehaver."), frozenset({Role.STEWARD})),
     Entry(
         "/reidentification",

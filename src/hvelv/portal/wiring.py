@@ -13,6 +13,7 @@ from hvelv.kernel.database import Database
 from hvelv.kernel.people import Person
 from hvelv.kernel.settings import Settings
 from hvelv.portal.sign_in import SignIn
+from hvelv.privacy.pages.accounts import AccountDoor
 from hvelv.privacy.pages.extracts import ReviewDoor
 from hvelv.requests.service.applications import Applications
 from hvelv.requests.service.projects import Projects
@@ -49,6 +50,7 @@ class Wiring:
     rooms: Rooms
     custodian: Door
     reviews: ReviewDoor
+    accounts: AccountDoor
 
     def services(self) -> dict[str, object]:
         """Return what goes in `app.state`, by name."""
@@ -65,5 +67,6 @@ class Wiring:
             "rooms": self.rooms,
             "custodian": self.custodian,
             "reviews": self.reviews,
+            "accounts": self.accounts,
             "locale": self.settings.locale,
         }

@@ -13,8 +13,8 @@ Everything here is optional comfort over a few questions by HTTP on a socket; no
 httpx, pandas, pyarrow and, for pictures, matplotlib, and nothing else of the platform.
 """
 
-from hvelv.enclave.lab.answers import Quote, Release
-from hvelv.enclave.lab.asking import Question, Sql
+from hvelv.enclave.lab.answers import Release
+from hvelv.enclave.lab.asking import Question
 from hvelv.enclave.lab.columns import (
     Col,
     all_of,
@@ -45,6 +45,8 @@ from hvelv.enclave.lab.door import Door, Refused
 from hvelv.enclave.lab.drawing import Picture
 from hvelv.enclave.lab.kinds import Query
 from hvelv.enclave.lab.outbox import Export, Item
+from hvelv.enclave.lab.pricing import Sql
+from hvelv.enclave.lab.quotes import Quote
 from hvelv.enclave.lab.room import Budget, Dataset, Project
 
 project = Project(Door())

@@ -7,8 +7,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from hvelv.enclave.lab.asking import Question, Rows
-from hvelv.enclave.lab.columns import Col, Column, Source, column_of
+from hvelv.enclave.lab.columns import Col, Column, column_of
 from hvelv.enclave.lab.door import Refused
+from hvelv.enclave.lab.scope import Source
 
 Number = Column | Mapping[str, Any]  # a column within its public bounds, or one that `clamp` holds within narrower ones
 QUARTILES = (0.25, 0.5, 0.75)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from hvelv.enclave.lab import shown
 from hvelv.enclave.lab.answers import Release
-from hvelv.enclave.lab.asking import DELTA, Sql
 from hvelv.enclave.lab.door import Door, Refused
 from hvelv.enclave.lab.kinds import Query
 from hvelv.enclave.lab.outbox import Export, Item
+from hvelv.enclave.lab.pricing import DELTA, Sql
 
 if TYPE_CHECKING:
     import pandas as pd

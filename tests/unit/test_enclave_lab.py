@@ -17,8 +17,9 @@ import pandas as pd
 import pytest
 
 from hvelv.enclave.lab import Door, Project, Refused
-from hvelv.enclave.lab.answers import Quote, Release
-from hvelv.enclave.lab.asking import micro, rho_of
+from hvelv.enclave.lab.answers import Release
+from hvelv.enclave.lab.pricing import micro, rho_of
+from hvelv.enclave.lab.quotes import Quote
 
 PROJECT = {
     "id": "p-abc", "title": "Leverstudien", "purpose": "Å vite mer", "person": "kari", "permit": {},

@@ -3,8 +3,8 @@
 import pytest
 
 from hvelv.enclave.lab import Door, Query, Refused, Release, any_row, clamp, count_rows, days, flag, last, value, year
-from hvelv.enclave.lab.answers import Quote
-from hvelv.enclave.lab.asking import Priced
+from hvelv.enclave.lab.pricing import Priced
+from hvelv.enclave.lab.quotes import Quote
 
 
 class Answers(Door):

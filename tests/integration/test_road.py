@@ -28,7 +28,8 @@ PATIENCE = 180
 
 def stored_releases(road):
     with road.custodian.reading() as session:
-        rows = session.connection().execute(text("SELECT id, rho_micro, release FROM privacy_charge"))
+        query = "SELECT id, rho_micro, release FROM privacy_charge JOIN privacy_charge_line ON charge = id"
+        rows = session.connection().execute(text(query))
         return {row.id: (row.rho_micro, json.loads(row.release)) for row in rows if row.release}
 
 
@@ -181,9 +182,10 @@ def test_what_was_released_was_paid_for_and_no_account_is_overdrawn(road):
     with road.custodian.reading() as session:
         connection = session.connection()
         spent = {
-            row[0]: int(row[1]) for row in connection.execute(text("SELECT dataset, spent FROM privacy_allocation"))
+            row[0]: int(row[1])
+            for row in connection.execute(text("SELECT dataset, SUM(spent) FROM privacy_allocation GROUP BY dataset"))
         }
-        query = "SELECT dataset, SUM(rho_micro) FROM privacy_charge GROUP BY dataset"
+        query = "SELECT dataset, SUM(rho_micro) FROM privacy_charge_line GROUP BY dataset"
         charged = {row[0]: int(row[1]) for row in connection.execute(text(query))}
         over = connection.execute(text("SELECT count(*) FROM privacy_allocation WHERE spent > allocated")).scalar_one()
 

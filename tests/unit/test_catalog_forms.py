@@ -44,6 +44,28 @@ def test_steps_and_the_wish_to_review_survive_the_round():
     Forms().check(declaration.as_dict())
 
 
+@pytest.mark.attack("DP21")
+def test_the_population_is_in_the_declaration_and_its_hash_where_one_is_named():
+    plain = Declaration.read(a_declaration_document())
+    named = Declaration.read(a_declaration_document(population="blodgivere-2"))
+
+    assert named.population == "blodgivere-2"
+    assert Declaration.read(named.as_dict()) == named
+    assert digest(named.as_dict()) != digest(plain.as_dict())
+    assert plain.population is None
+    assert "population" not in plain.as_dict()
+
+
+@pytest.mark.parametrize(
+    "name", ["", "Blod", "blod givere", "-blod", "blod-", "blåprøver", "b" * 65, 7, ["b"], "a/b", "..", True]
+)
+def test_a_population_has_a_name_like_an_id(name):
+    with pytest.raises(Invalid) as refusal:
+        Declaration.read(a_declaration_document(population=name))
+
+    assert [p.field for p in refusal.value.problems] == ["population"]
+
+
 @pytest.mark.parametrize(
     "steps",
     ["year", {"kind": "year"}, [1], [{}], [{"kind": 3}], [{"kind": "year"}] * 13, [{"kind": "x", "a": float("nan")}]],

@@ -94,6 +94,19 @@ def test_the_steward_chooses_a_form_for_a_variable_and_asks_to_look_first(portal
     assert re.search(r'name="review_before_release" value="on" checked', page)
 
 
+def test_a_population_is_written_in_the_form_and_kept(portal):
+    stine = portal.browser("stine")
+    here = uploaded(stine)
+    page = stine.post(here, data={"declaration": json.dumps(declared()), "action": "check"}).text
+
+    page = stine.post(here, data=fields_of(page) | {"population": "blodgivere", "action": "check"}).text
+    again = stine.post(here, data=fields_of(page) | {"action": "check"}).text
+    wrong = stine.post(here, data=fields_of(page) | {"population": "Blod Givere", "action": "check"})
+
+    assert document_in(again)["population"] == "blodgivere"
+    assert "Befolkningens navn har små bokstaver" in wrong.text
+
+
 def test_steps_of_ones_own_written_as_json_survive_the_form(portal):
     stine = portal.browser("stine")
     here = uploaded(stine)

@@ -160,6 +160,13 @@ class Query(Rows):
         """Ask for the commonest sequences: after `.paths(…)`."""
         return self.ask("pathways", top=top)
 
+    def synthetic(
+        self, *, rows: int | None = None, pairs: Sequence[tuple[str, str]] | None = None, shares: str | None = None
+    ) -> Question:
+        """Ask for rows that are nobody's, with the margins of what it is grouped by and of `pairs` (all, unless said)."""
+        named = None if pairs is None else [[Col(each) for each in pair] for pair in pairs]
+        return self.ask("synthetic", rows=rows, pairs=named, shares=shares)
+
     def blocks(
         self, work: Any, columns: Sequence[str], *, target: str | None = None, numbers: Sequence[tuple[float, float]],
         blocks: int = 200, slot_ms: int | None = None, spread: bool | None = None, returns: str | None = None,

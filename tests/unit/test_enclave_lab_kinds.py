@@ -123,6 +123,8 @@ KINDS = {
     "paths": (lambda q: q.paths(event="code", at="day", length=3).top_paths(5),
               {"kind": "pathways", "top": 5,
                "of": {"kind": "paths", "derive": [], "where": [], "event": "code", "at": "day", "length": 3, "distinct": True}}),
+    "synthetic": (lambda q: q.by("sex", "test").synthetic(rows=1000, pairs=[("sex", "test")]),
+                  {"kind": "synthetic", "rows": 1000, "pairs": [["sex", "test"]], "by": ["sex", "test"]}),
     "any": (lambda q: q.ask("synthetic", rows=10), {"kind": "synthetic", "rows": 10}),
 }  # fmt: skip
 

@@ -48,6 +48,7 @@ from hvelv.enclave.lab.outbox import Export, Item
 from hvelv.enclave.lab.pricing import Sql
 from hvelv.enclave.lab.quotes import Quote
 from hvelv.enclave.lab.room import Budget, Dataset, Project
+from hvelv.enclave.lab.wishes import Wish
 
 project = Project(Door())
 
@@ -66,6 +67,7 @@ __all__ = [
     "Refused",
     "Release",
     "Sql",
+    "Wish",
     "all_of",
     "any_of",
     "any_row",

@@ -10,6 +10,7 @@ from hvelv.enclave.lab import shown
 from hvelv.enclave.lab.answers import Release
 from hvelv.enclave.lab.door import Door, Refused
 from hvelv.enclave.lab.quotes import Quote
+from hvelv.enclave.lab.wishes import Wish
 
 DELTA = 1e-6
 DIGITS = 2
@@ -74,10 +75,21 @@ class Priced:
         A question that was answered before, at no lower a price, gets the same answer and costs nothing; with `again` it
         gets new noise, which is paid for.
         """
-        asked = self.body() | {"rho_micro": micro(rho, epsilon, self.delta), "idempotency_key": uuid.uuid4().hex}
-        return Release(
-            self.door.post("/lab/releases", asked | ({"again": True} if again else {}), again=True), self.called
+        asked = self._sent(rho, epsilon, again=again)
+        return Release(self.door.post("/lab/releases", asked, again=True), self.called)
+
+    def wish(self, *, rho: float | None = None, epsilon: float | None = None, again: bool = False) -> Wish:
+        """Ask for the certified answer without waiting for it: for large tables and long calculations. Raises `Refused`.
+
+        It can be taken back with `.cancel()` until the work on it begins; nothing is charged before that.
+        """
+        return Wish(
+            self.door, self.door.post("/lab/wishes", self._sent(rho, epsilon, again=again), again=True), self.called
         )
+
+    def _sent(self, rho: float | None, epsilon: float | None, *, again: bool) -> dict[str, Any]:
+        asked = self.body() | {"rho_micro": micro(rho, epsilon, self.delta), "idempotency_key": uuid.uuid4().hex}
+        return asked | ({"again": True} if again else {})
 
 
 @dataclass(frozen=True, repr=False)

@@ -11,6 +11,7 @@ from hvelv.enclave.lab.door import Door, Refused
 from hvelv.enclave.lab.kinds import Query
 from hvelv.enclave.lab.outbox import Export, Item
 from hvelv.enclave.lab.pricing import DELTA, Sql
+from hvelv.enclave.lab.wishes import Wish
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -215,6 +216,11 @@ class Project:
         and character.
         """
         return Sql(self._door, text, delta=_delta(self._document()))
+
+    @property
+    def wishes(self) -> "list[Wish]":
+        """Return the project's releases on their way, newest first: `project.wishes[0].wait()`."""
+        return [Wish(self._door, document) for document in self._door.get("/lab/wishes")]
 
     def release(self, release_id: str) -> Release:
         """Return a release that was made before; free."""

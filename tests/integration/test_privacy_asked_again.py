@@ -46,7 +46,9 @@ def test_a_better_answer_is_paid_for_and_then_serves_those_who_ask_for_less(worl
     assert spent(world) == 6_000
 
 
-@pytest.mark.parametrize("changes", [{"max_rows": 1}, {"by": []}, {"where": [{"column": "age", "op": ">", "value": 30}]}])
+@pytest.mark.parametrize(
+    "changes", [{"max_rows": 1}, {"by": []}, {"where": [{"column": "age", "op": ">", "value": 30}]}]
+)
 def test_another_question_is_paid_for(world, changes):
     asked(world, "key-0001")
     asked(world, "key-0002", **changes)

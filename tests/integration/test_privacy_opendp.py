@@ -45,7 +45,9 @@ def released(query, max_rows, rho=MANY):
     )
     keys = pl.LazyFrame({"sex": ["f", "m"]})
     asked = (
-        context.query(rho=rho, delta=0.0).truncate_per_group(max_rows, by=["sex"]).truncate_num_groups(3, by=["sex"], keep="first")
+        context.query(rho=rho, delta=0.0)
+        .truncate_per_group(max_rows, by=["sex"])
+        .truncate_num_groups(3, by=["sex"], keep="first")
     )
     return query(asked.group_by("sex")).with_keys(keys)
 
@@ -58,7 +60,9 @@ def test_counts_and_sums_are_those_of_opendp_polars(tmp_path, max_rows):
 
     ours = bounded_totals([path], plan)
     theirs = released(
-        lambda q: q.agg(dp.len(signed=True).alias("n"), pl.col("value").cast(pl.Int64).fill_null(0).dp.sum((0, 25)).alias("s")),
+        lambda q: q.agg(
+            dp.len(signed=True).alias("n"), pl.col("value").cast(pl.Int64).fill_null(0).dp.sum((0, 25)).alias("s")
+        ),
         max_rows,
     )
     found = theirs.release().collect().sort("sex")

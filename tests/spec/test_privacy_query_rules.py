@@ -7,13 +7,13 @@ import pytest
 
 from hvelv.kernel.errors import Invalid
 from hvelv.operation.demo_data import DIAGNOSES, LABORATORY, POPULATION
-from hvelv.privacy.domain.documents import document_from
 from hvelv.privacy.domain.checking import conditions_of, scale_of
+from hvelv.privacy.domain.documents import document_from
 from hvelv.privacy.domain.plan import plan
 from hvelv.privacy.domain.query import rho_from
 from hvelv.privacy.domain.questions import query_from
-from hvelv.privacy.domain.source import filters_from
 from hvelv.privacy.domain.schema import Column, Schema
+from hvelv.privacy.domain.source import filters_from
 from hvelv.privacy.domain.transforms import combined, transformed, transforms_from
 from hvelv.privacy.service.releases import key_from
 from tests.builders_privacy import EXTRACT_SCHEMA, TABLE, a_query, labs_schema

@@ -1,9 +1,7 @@
 """Work on blocks of persons: the walls for real, and a runner without walls or time for what needs none."""
 
-import math
 import os
 import struct
-import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -23,7 +21,6 @@ from hvelv.privacy.service.sampling import BlockTask
 
 ENVIRONMENT = Path(__file__).parents[1] / "build" / "session-env"
 UID = 190_009
-HALF = 500_000_000
 
 
 def need_walls(tmp_path: Path) -> BlockSandbox:
@@ -40,6 +37,7 @@ class HereRunner:
 
     given: list[bytes] = field(default_factory=list)
     change: Callable[[bytes | None], bytes | None] = lambda said: said
+    possible: bool = True
 
     def run(self, task: BlockTask, blocks: Iterable[bytes]) -> Iterator[bytes | None]:
         """Yield what each block said."""
@@ -105,13 +103,3 @@ class Trial:
 def is_root() -> bool:
     """Say whether the tests run as root."""
     return os.geteuid() == 0
-
-
-def a_short_folder() -> Path:
-    """Return a new folder that only its owner can enter."""
-    return Path(tempfile.mkdtemp(prefix="hv-blocks-"))
-
-
-def close(one: float, other: float, within: float) -> bool:
-    """Say whether two numbers are near each other."""
-    return math.isfinite(one) and abs(one - other) <= within

@@ -173,6 +173,15 @@ CASES += (
         {"kind": "contingency", "dataset": "persons", "by": ["sex", {"column": "age", "edges": [0, 50, 100]}]},
     ),
     Case(
+        "synthetic rows",
+        {
+            "kind": "synthetic",
+            "dataset": "events",
+            "by": ["code", {"column": "amount", "edges": [-10, 0, 10]}],
+            "max_rows": 3,
+        },
+    ),
+    Case(
         "unknown keys",
         {"kind": "open", "dataset": "events", "by": ["place"], "most": 10, "max_rows": 5, "max_groups": 2},
         rho_micro=2_000_000,

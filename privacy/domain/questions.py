@@ -21,6 +21,7 @@ from hvelv.privacy.domain.methods import (
     regression,
     regression_steps,
     survival,
+    synthetic,
     tables,
 )
 from hvelv.privacy.domain.query import Query
@@ -49,6 +50,7 @@ KINDS: Mapping[str, Kind] = {
     "rates": Kind(rates.Rates, rates.prepare),
     "survival": Kind(survival.Survival, survival.prepare),
     "pathways": Kind(pathways.Pathways, pathways.prepare),
+    "synthetic": Kind(synthetic.Synthetic, synthetic.prepare),
     "blocks": Kind(blocks.Blocks, blocks.prepare),
 }
 FIELDS = frozenset(name for kind in KINDS.values() for name in field_names(kind.model))

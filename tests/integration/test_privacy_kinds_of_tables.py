@@ -11,6 +11,7 @@ AGES = {"dataset": TABLE, "kind": "open", "by": ["age"]}
 QUESTIONS = {
     "distribution": {"dataset": TABLE, "kind": "distribution", "column": "value", "by": ["sex"], "bins": 20},
     "contingency": {"dataset": TABLE, "kind": "contingency", "by": ["sex", "test"]},
+    "synthetic": {"dataset": TABLE, "kind": "synthetic", "by": ["sex", "test", "smoker"]},
     "open": AGES,
     "spreads": a_query(measures=[{"kind": "persons"}, {"kind": "std", "column": "value", "low": 0, "high": 50}]),
     "laplace": a_query(noise="laplace"),

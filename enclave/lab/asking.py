@@ -113,9 +113,10 @@ class Rows(Priced):
             )
         return self._with(scope, groups=(*self.groups, {"column": keys[0], "edges": list(edges)}))
 
-    def bounded(self, *, max_rows: int = 1, max_groups: int = 1) -> Self:
+    def bounded(self, *, max_rows: int = 1, max_groups: int | None = None) -> Self:
         """Say how many rows of one person count in each group, and in how many groups one person counts."""
-        return replace(self, options={**self.options, "max_rows": max_rows, "max_groups": max_groups})
+        groups = {} if max_groups is None else {"max_groups": max_groups}
+        return replace(self, options={**self.options, "max_rows": max_rows, **groups})
 
     # how it is put together ------------------------------------------------------------------------------------------
     def _scope(self) -> Scope:

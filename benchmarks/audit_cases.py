@@ -157,6 +157,7 @@ CASES = (
 
 
 MOMENTS = ["age", "weight"]
+TELLS_THE_ONE = "def estimate(frame):\n    return [1e300 if frame['age'].max() >= 100 else -1e300] * 2\n"
 CASES += (
     Case(
         "variance",
@@ -235,6 +236,17 @@ CASES += (
             "dataset": "events",
             "of": {"kind": "paths", "event": "code", "at": "day", "length": 3},
             "top": 5,
+        },
+    ),
+    Case(
+        "sample and aggregate",
+        {
+            "kind": "blocks",
+            "dataset": "persons",
+            "work": {"kind": "code", "columns": ["age"], "text": TELLS_THE_ONE},
+            "numbers": [{"low": 0, "high": 1}, {"low": -5, "high": 5}],
+            "blocks": 50,
+            "slot_ms": 100,
         },
     ),
     Case("correlation", {"kind": "correlation", "dataset": "persons", "columns": MOMENTS, "components": 2}),

@@ -8,7 +8,7 @@ HVELV  := $(VENV)/bin/hvelv
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system session-env node-tools demo up down test test-full check format docs bench audit-dp mutants attacks screenshots requirements test-fresh clean
+.PHONY: help setup system session-env node-tools demo up down test test-full check format docs bench audit-dp utility mutants attacks screenshots requirements test-fresh clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -56,6 +56,9 @@ bench: ready ## benchmarks; B=name for one
 
 audit-dp: setup ## how much one person shows in each kind of answer, against what is claimed (half an hour); K=name for one
 	@$(PY) benchmarks/audit_dp.py --kind "$(K)"
+
+utility: setup ## how useful answers are at epsilon 1: writes docs/privacy/utility.md (some minutes)
+	@$(PY) benchmarks/utility.py
 
 mutants: ready ## planted defects that the tests have to catch; M=name for one
 	@$(PY) scripts/mutants.py $(M)

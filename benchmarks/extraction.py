@@ -83,8 +83,8 @@ def rewrite(source: Path, folder: Path) -> None:
 def order(source: Path, folder: Path, *, objections: bool = True):  # noqa: ANN201
     """Return what is extracted of the register."""
     from hvelv.privacy.adapters.pseudonyms import PersonCipher
-    from hvelv.privacy.domain.source import filters_from
     from hvelv.privacy.domain.schema import Column, Schema
+    from hvelv.privacy.domain.source import filters_from
     from hvelv.privacy.domain.transforms import ShiftDate
     from hvelv.privacy.service.extraction import ExtractOrder
     from hvelv.privacy.service.keys import ProjectKeys

@@ -96,7 +96,13 @@ def desk(around: Surroundings, *, ledger: SqlLedger | None = None) -> Desk:
     aggregator = PartedAggregator(around.mapper) if around.mapper else StreamingAggregator()
     sampling = SamplingAggregator(aggregator, around.blocks) if around.blocks else aggregator
     engine = Engine(
-        sampling, noise, around.signer, around.delta, around.code_version, Pace(around.slot), WhereWallsAre(around.blocks)
+        sampling,
+        noise,
+        around.signer,
+        around.delta,
+        around.code_version,
+        Pace(around.slot),
+        WhereWallsAre(around.blocks),
     )
     releases = Releases(accounts, around.permits, around.versions, extracts, engine=engine, clock=clock)
     return Desk(

@@ -27,7 +27,7 @@ def _guarded(self, address):
     return _connect(self, address)
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items):
     """Say which tests one process runs, for `--dist loadgroup`."""
     on_the_road = {item.path for item in items if "road" in item.fixturenames}

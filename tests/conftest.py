@@ -27,13 +27,18 @@ def _guarded(self, address):
     return _connect(self, address)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_itemcollected(item):
+    """Say which tests one process runs, for `--dist loadgroup`, before xdist asks."""
+    item.add_marker(pytest.mark.xdist_group("road" if _on_the_road(item) else str(item.path)))
+
+
 def pytest_collection_modifyitems(items):
-    """Say which tests one process runs, for `--dist loadgroup`."""
-    on_the_road = {item.path for item in items if "road" in item.fixturenames}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("road" if item.path in on_the_road else str(item.path)))
-    items.sort(key=lambda item: item.path not in on_the_road)
+    """Put the tests that take minutes first, so that the other process does the rest meanwhile."""
+    items.sort(key=lambda item: not _on_the_road(item))
+
+
+def _on_the_road(item):
+    return "road" in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -37,7 +37,7 @@ down: ## stop everything
 	@$(HVELV) down
 
 test: ready ## the tests, without the slow ones
-	@$(PY) -m pytest -n 2 --dist loadgroup -m "not slow" $(T)
+	@$(PY) -m pytest -n 2 --no-loadscope-reorder -m "not slow" $(T)
 
 test-full: ready ## all tests
 	@$(PY) -m pytest $(T)

@@ -6,6 +6,7 @@ that takes minutes to make; these come first.
 
 import ipaddress
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -27,18 +28,21 @@ def _guarded(self, address):
     return _connect(self, address)
 
 
-def pytest_itemcollected(item):
-    """Say which tests one process runs, for `--dist loadgroup`, before xdist asks."""
-    item.add_marker(pytest.mark.xdist_group("road" if _on_the_road(item) else str(item.path)))
+def pytest_xdist_make_scheduler(config, log):
+    """Have one process run all tests of a file, and all files that share an installation."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.split("::")[0]
+            return "road" if Path(file).name.startswith("test_road") else file
+
+    return Together(config, log)
 
 
 def pytest_collection_modifyitems(items):
     """Put the tests that take minutes first, so that the other process does the rest meanwhile."""
-    items.sort(key=lambda item: not _on_the_road(item))
-
-
-def _on_the_road(item):
-    return "road" in getattr(item, "fixturenames", ())
+    items.sort(key=lambda item: "road" not in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(autouse=True, scope="session")

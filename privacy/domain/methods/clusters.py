@@ -40,7 +40,9 @@ MOST_BINS = 64
 USUAL = 0.35  # a centre's distance from the middle along one column, in scaled units
 FAR = 1e300  # beyond any number: the outermost bins take what is outside the bounds
 NOTES = (
-    sentence(_("Gruppene er ordnet etter størrelse. Feilen er halve bredden av et 95-prosentintervall for støyen alene.")),
+    sentence(
+        _("Gruppene er ordnet etter størrelse. Feilen er halve bredden av et 95-prosentintervall for støyen alene.")
+    ),
     sentence(
         _(
             "K-means finner grupper i alle data, også der det ikke er noen: prøv flere antall, og se etter om "

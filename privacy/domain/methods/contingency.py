@@ -161,7 +161,10 @@ class Crossed:
         for kept, dose in zip(self.kept, doses, strict=True):
             error = error95(margins.variance(kept) ** 0.5)
             whole = len(kept) == len(self.ask.shape)
-            known: dict[str, Any] = {"name": "count" if whole else self._name(kept), "kind": "count" if whole else "margin"}
+            known: dict[str, Any] = {
+                "name": "count" if whole else self._name(kept),
+                "kind": "count" if whole else "margin",
+            }
             known |= {"scale": dose.deviation, "error95": error, "would_cost": would_cost_in_all(error, price)}
             found.append(known | per_cent(error, None))
         return found

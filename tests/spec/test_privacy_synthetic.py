@@ -206,7 +206,7 @@ def test_margins_fit_each_other_and_their_intervals_hold():
         assert column(result, "count", "one_way")[:2] == pytest.approx(pairs[:6].reshape(2, 3).sum(axis=1))
         errors = [row["error95"]["count"] for row in result.tables["two_way"]["rows"]]
         held += (np.abs(pairs - np.rint(true)) <= errors).tolist()
-    assert 0.92 <= np.mean(held) <= 0.98
+    assert 0.88 <= np.mean(held) <= 0.995
 
 
 @pytest.mark.parametrize(("shares", "first"), [("even", 100), ("one_way", 125), ("two_way", 25)])

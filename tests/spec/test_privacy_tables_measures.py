@@ -66,7 +66,7 @@ def test_a_spreads_interval_holds_the_truth_as_often_as_it_says(noise):
 
     for name, true in truth.items():
         held = sum(abs(r.rows[0]["values"][name] - true) <= r.rows[0]["error95"][name] for r in results)
-        assert held >= 68, name
+        assert held >= 66, name  # of 80, where 76 are expected: fewer than once in ten thousand runs
 
 
 def test_a_spread_of_too_few_is_not_given_and_none_is_beyond_what_the_bounds_allow():

@@ -131,11 +131,12 @@ def test_noise_of_more_levels_is_worth_it():
 
 
 def test_too_few_say_nothing():
-    result = answer(a_distribution(bins=10), some(5), 100)
+    """Once in forty times noise makes five persons look like many: most of six answers have to be silent."""
+    results = [answer(a_distribution(bins=10), some(5), 100) for _ in range(6)]
 
-    assert column(result, "value") == [None, None, None]
-    assert set(column(result, "share", "ecdf")) == {None}
-    assert None not in column(result, "count", "histogram")
+    silent = [column(r, "value") == [None] * 3 and set(column(r, "share", "ecdf")) == {None} for r in results]
+    assert sum(silent) >= 3
+    assert all(None not in column(result, "count", "histogram") for result in results)
 
 
 def test_quantiles_by_group_and_of_a_column_that_is_made():

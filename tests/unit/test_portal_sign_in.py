@@ -102,7 +102,8 @@ def test_a_session_ends_after_eight_hours_however_busy(portal):
 def test_a_forged_or_altered_cookie_signs_nobody_in(portal):
     browser = portal.browser("ola")
     name, _dot, mac = browser.cookies["hvelv_session"].partition(".")
-    for forged in (name, f"{name}.", f"{name}.{mac[:-1]}0", f"x{name}.{mac}", "." + mac, "å.æ"):
+    other_end = "1" if mac.endswith("0") else "0"
+    for forged in (name, f"{name}.", f"{name}.{mac[:-1]}{other_end}", f"x{name}.{mac}", "." + mac, "å.æ"):
         other = portal.visitor()
         assert other.get("/catalogue", headers={"Cookie": f"hvelv_session={forged}".encode()}).status_code == 303
 

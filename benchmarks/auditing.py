@@ -28,9 +28,8 @@ from scipy.stats import beta, norm
 
 from hvelv.privacy.adapters import aggregate, block_host
 from hvelv.privacy.adapters.blocks import KEY_BYTES, dealt
-from hvelv.privacy.adapters.frames import rows
+from hvelv.privacy.adapters.frames import passing
 from hvelv.privacy.adapters.noise import OpenDPNoise
-from hvelv.privacy.adapters.predicates import rows_meeting
 from hvelv.privacy.domain.measuring import Ask, Dose, Method, OpenCells, Step
 from hvelv.privacy.domain.methods.block_vectors import BlockVectors
 from hvelv.privacy.domain.schema import PSEUDONYM
@@ -88,12 +87,7 @@ class Held:
 
     def _read(self, columns: Sequence[str]) -> Iterator[tuple[Any, Mapping[str, Any], Any]]:
         persons = aggregate._Persons()  # noqa: SLF001 - the real reading, step by step
-        for piece in rows(self._sources, self._framed, columns):
-            column = {name: piece.column(name) for name in piece.schema.names}
-            inside = np.ones(piece.num_rows, np.bool_)
-            if self._framed.is_plain:
-                for condition in self._framed.conditions:
-                    inside &= rows_meeting(condition, column[condition.column.name])
+        for column, inside in passing(self._sources, self._framed, columns):
             yield persons.of(column[PSEUDONYM]), column, inside
 
 

@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from hvelv.privacy.adapters.cell_passes import CELL_PASSES, warm_up
+from hvelv.privacy.adapters.cell_passes import CELL_PASSES, NOWHERE, Bounded, cells_of, warm_up
 from hvelv.privacy.adapters.compiled import compiled
-from hvelv.privacy.adapters.frames import rows, wrong_order
-from hvelv.privacy.adapters.predicates import Mask, Positions, numbers, positions, rows_meeting
+from hvelv.privacy.adapters.frames import passing, wrong_order
+from hvelv.privacy.adapters.predicates import Mask, numbers, positions
 from hvelv.privacy.domain.checking import Amount
 from hvelv.privacy.domain.framing import Framed
 from hvelv.privacy.domain.measuring import Ask, Cells, Part, RowVectors
@@ -75,29 +75,6 @@ def _add_runs(  # noqa: PLR0917 - compiled, where names are not kept
 add_runs = compiled(_add_runs)
 
 
-def _first_rows(person: Any, inside: Any, state: Any, max_rows: int) -> bool:  # pragma: no cover - compiled
-    """Clear `inside` from each person's rows after the first `max_rows`. Returns False where the order is wrong.
-
-    `state[0]` is the present person; `state[1]` how many of the person's rows count so far.
-    """
-    for i in range(len(person)):
-        if person[i] != state[0]:
-            if person[i] < state[0]:
-                return False
-            state[0] = person[i]
-            state[1] = 0
-        if not inside[i]:
-            continue
-        if state[1] >= max_rows:
-            inside[i] = False
-            continue
-        state[1] += 1
-    return True
-
-
-first_rows = compiled(_first_rows)
-
-
 class _Persons:
     """Numbers the persons of passing batches: the same for one, and growing."""
 
@@ -141,23 +118,13 @@ class _CellPass:
         self.current: NDArray[np.uint64] = np.zeros(1, np.uint64)
 
     def add(self, person: Any, column: Mapping[str, Any], inside: Mask) -> None:
-        cell = self.cells(column, inside)
+        cell = cells_of(self.ask.keys, column, inside)
         units = np.empty((len(self.ask.parts), len(person)), np.int64)
         for i, part in enumerate(self.ask.parts):
             units[i] = contribution(part, column)
         bounds = self.ask.max_rows, self.ask.max_groups
         if not add_runs(person, cell, units, self.limits, self.totals, self.rows, self.met, self.current, *bounds):
             raise wrong_order()
-
-    def cells(self, column: Mapping[str, Any], inside: Mask) -> Positions:
-        cell: Positions = np.zeros(len(inside), np.int64)
-        for key in self.ask.keys:
-            at = positions(key, column[key.name])
-            inside &= at >= 0
-            cell *= len(key.labels)
-            cell += at
-        cell[~inside] = -1
-        return cell
 
     def result(self) -> list[list[int]]:
         return cast("list[list[int]]", self.totals.tolist())
@@ -169,7 +136,7 @@ class _RowPass:
     def __init__(self, ask: RowVectors) -> None:
         self.ask = ask
         self.total: Vector = np.zeros(ask.length, np.int64)
-        self.state: NDArray[np.uint64] = np.zeros(2, np.uint64)
+        self.bounded = Bounded(1, ask.max_rows, 1)
 
     def add(self, person: Any, column: Mapping[str, Any], inside: Mask) -> None:
         given: dict[str, Vector] = {}
@@ -180,9 +147,7 @@ class _RowPass:
             units, there = units_of(amount, column[amount.column.name])
             given[amount.column.name] = units
             inside &= there
-        if not first_rows(person, inside, self.state, self.ask.max_rows):
-            raise wrong_order()
-        kept = np.flatnonzero(inside)
+        kept = np.flatnonzero(self.bounded.counted(person, np.where(inside, 0, NOWHERE)))
         size = max(1, MOST_NUMBERS // max(1, self.ask.length))
         for start in range(0, len(kept), size):
             some = kept[start : start + size]
@@ -230,12 +195,7 @@ def totals(sources: Mapping[str, Sequence[Path]], framed: Framed, ask: Ask, *, b
     Each is a list of integers, or a mapping to integers where keys are unknown. `sources`: each table's files, sorted by `pid` from one to the next. Raises `Unavailable` for a wrong order.
     """
     work, persons = PASSES[type(ask)](ask), _Persons()
-    for piece in rows(sources, framed, ask.columns, size=batch):
-        column = {name: piece.column(name) for name in piece.schema.names}
-        inside: Mask = np.ones(piece.num_rows, np.bool_)
-        if framed.is_plain:
-            for condition in framed.conditions:
-                inside &= rows_meeting(condition, column[condition.column.name])
+    for column, inside in passing(sources, framed, ask.columns, size=batch):
         work.add(persons.of(column[PSEUDONYM]), column, inside)
     found: list[Any] = work.result()
     return found
@@ -260,5 +220,4 @@ class StreamingAggregator:
             nobody, empty, np.zeros((1, 0), np.int64), np.ones(1, np.int64), np.zeros((1, 1), np.int64),
             np.zeros(1, np.int64), np.zeros(2, np.int64), np.zeros(1, np.uint64), 1, 1,
         )  # fmt: skip
-        first_rows(nobody, np.zeros(0, np.bool_), np.zeros(2, np.uint64), 1)
         warm_up()

@@ -16,9 +16,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from hvelv.privacy.adapters.aggregate import first_rows
-from hvelv.privacy.adapters.frames import rows
-from hvelv.privacy.adapters.predicates import numbers, positions, rows_meeting
+from hvelv.privacy.adapters.cell_passes import NOWHERE, Bounded
+from hvelv.privacy.adapters.frames import passing
+from hvelv.privacy.adapters.predicates import numbers, positions
 from hvelv.privacy.domain.checking import Key
 from hvelv.privacy.domain.framing import Framed
 from hvelv.privacy.domain.measuring import Ask
@@ -49,7 +49,7 @@ class _Dealer:
         self._ask, self._key = ask, key
         self._last = b""
         self._person, self._block = 0, 0
-        self._state: NDArray[np.uint64] = np.zeros(2, np.uint64)
+        self._bounded = Bounded(1, ask.max_rows, 1)
 
     def of(self, pseudonyms: NDArray[np.uint8], inside: NDArray[np.bool_]) -> tuple[Eights, Eights]:
         """Return each row's block, and a number that is the same for the rows of a person and of nobody else."""
@@ -63,8 +63,7 @@ class _Dealer:
         block: Eights = np.array(met, np.int64)[which]
         if len(pseudonyms):
             self._last, self._person, self._block = pseudonyms[-1].tobytes(), int(person[-1]), int(block[-1])
-        first_rows(person, inside, self._state, self._ask.max_rows)
-        block[~inside] = -1
+        block[~self._bounded.counted(person, np.where(inside, 0, NOWHERE))] = NOWHERE
         return block, person
 
     def _hashed(self, pseudonym: bytes) -> int:
@@ -91,15 +90,10 @@ def dealt(
     """
     dealer, pieces = _Dealer(ask, key), []
     kinds = [column["kind"] for column in ask.task["columns"]]
-    for piece in rows(sources, framed, ask.columns, size=batch):
-        column = {name: piece.column(name) for name in piece.schema.names}
-        inside = np.ones(piece.num_rows, np.bool_)
-        if framed.is_plain:
-            for condition in framed.conditions:
-                inside &= rows_meeting(condition, column[condition.column.name])
+    for column, inside in passing(sources, framed, ask.columns, size=batch):
         block, person = dealer.of(_pseudonyms(column[PSEUDONYM]), inside)
         parts = [as_sent(use, kind, column[use.name]) for use, kind in zip(ask.use, kinds, strict=True)]
-        pieces.append([part[inside] for part in (block, person, *parts)])
+        pieces.append([part[block >= 0] for part in (block, person, *parts)])
     block, *parts = (np.concatenate(part) for part in zip(*pieces, strict=True)) if pieces else _nothing(len(kinds))
     order = np.argsort(block, kind="stable")
     ends = np.searchsorted(block[order], np.arange(ask.blocks + 1))

@@ -4,7 +4,7 @@ The argument is the one of `hvelv.privacy.adapters.aggregate`: rows come sorted 
 decided from that person's rows alone, and the state of a person who is cut by a batch is carried over the cut.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from hvelv.privacy.adapters.compiled import compiled
 from hvelv.privacy.adapters.frames import wrong_order
 from hvelv.privacy.adapters.predicates import Mask, Positions, encoded, is_text, numbers, positions
+from hvelv.privacy.domain.checking import Key
 from hvelv.privacy.domain.closed import LARGEST_NUMBER
 from hvelv.privacy.domain.measuring import BETWEEN, LONGEST_KEY, Folded, OpenCells
 
@@ -56,7 +57,7 @@ def _clear_others(  # noqa: PLR0917 - compiled, where names are not kept
 clear_others = compiled(_clear_others)
 
 
-class _Bounded:
+class Bounded:
     """The state of the person who passes: in which groups they count, and with how many rows."""
 
     def __init__(self, groups: int, max_rows: int, max_groups: int) -> None:
@@ -78,6 +79,18 @@ class _Bounded:
             self.rows = np.concatenate((self.rows, np.zeros(more, np.int64)))
 
 
+def cells_of(keys: Sequence[Key], column: Mapping[str, Any], inside: Mask) -> Positions:
+    """Return each row's place among the combinations of the keys; -1 for rows on none, which leave `inside`, and the others not in it."""
+    cell: Positions = np.zeros(len(inside), np.int64)
+    for key in keys:
+        at = positions(key, column[key.name])
+        inside &= at >= 0
+        cell *= len(key.labels)
+        cell += at
+    cell[~inside] = NOWHERE
+    return cell
+
+
 class FoldedPass:
     """Folds: one table of the rows that count, and sums over its cells."""
 
@@ -85,17 +98,12 @@ class FoldedPass:
         self.ask = ask
         self.table: Vector = np.zeros(int(np.prod(ask.shape)), np.int64)
         self.groups = int(np.prod(ask.shape[: ask.grouped], dtype=np.int64))
-        self.bounded = _Bounded(self.groups, ask.max_rows, ask.max_groups)
+        self.bounded = Bounded(self.groups, ask.max_rows, ask.max_groups)
 
     def add(self, person: Any, column: Mapping[str, Any], inside: Mask) -> None:
         """Count the rows of a batch that count."""
-        cell: Positions = np.zeros(len(inside), np.int64)
-        for key, size in zip(self.ask.keys, self.ask.shape, strict=True):
-            at = positions(key, column[key.name])
-            inside &= at >= 0
-            cell = cell * size + at
-        group = cell // (len(self.table) // self.groups)
-        group[~inside] = NOWHERE
+        cell = cells_of(self.ask.keys, column, inside)
+        group = cell // (len(self.table) // self.groups)  # nowhere stays nowhere
         counted = self.bounded.counted(person, group)
         self.table += np.bincount(cell[counted], minlength=len(self.table))
 
@@ -120,7 +128,7 @@ class OpenPass:
         self.ask = ask
         self.known: dict[str, int] = {}
         self.counts: Vector = np.zeros(ROOM, np.int64)
-        self.bounded = _Bounded(ROOM, ask.max_rows, ask.max_groups)
+        self.bounded = Bounded(ROOM, ask.max_rows, ask.max_groups)
 
     def add(self, person: Any, column: Mapping[str, Any], inside: Mask) -> None:
         """Count the rows of a batch that count."""

@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import polars.selectors as cs
 import pyarrow as pa
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 
 from hvelv.kernel.errors import Unavailable, _
 from hvelv.privacy.adapters.derived import attached, meeting, reduced, walked, with_made
+from hvelv.privacy.adapters.predicates import Mask, rows_meeting
 from hvelv.privacy.domain.framing import Framed, Reduction
 from hvelv.privacy.domain.schema import PSEUDONYM, Column
 
@@ -151,7 +153,7 @@ def rows(
 ) -> Iterator[Any]:
     """Yield the question's rows as Arrow batches with `pid` and the columns `wanted`, sorted by person.
 
-    Rows of a plain table come with the columns of its conditions too, which the caller tests; all others have passed.
+    Rows of a plain table come with the columns of its conditions too, which `passing` tests; all others have passed.
     `sources`: the files of each table, in order. Raises `Unavailable` for tables that are not sorted by person.
     """
     reads = framed.reads(wanted)
@@ -173,3 +175,15 @@ def rows(
         if found.height:
             chosen = found.select(PSEUDONYM, *wanted)
             yield chosen.to_arrow(compat_level=pl.CompatLevel.oldest()).combine_chunks().to_batches()[0]
+
+
+def passing(
+    sources: Mapping[str, Sequence[Path]], framed: Framed, wanted: Sequence[str], *, size: int = 0
+) -> Iterator[tuple[Mapping[str, Any], Mask]]:
+    """Yield the columns of each batch by name, and which of its rows are the question's. The mask is the caller's to change."""
+    for piece in rows(sources, framed, wanted, size=size):
+        column = {name: piece.column(name) for name in piece.schema.names}
+        inside: Mask = np.ones(piece.num_rows, np.bool_)
+        for condition in framed.conditions if framed.is_plain else ():
+            inside &= rows_meeting(condition, column[condition.column.name])
+        yield column, inside

@@ -1,16 +1,17 @@
 """A holder's privacy accounts: what is spent on the people in their data, by whom, what is left, and a larger one."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Protocol
 
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import Response
 
-from hvelv.kernel.errors import Denied, Invalid, Problem, Unavailable, _
+from hvelv.kernel.errors import Invalid, Problem, Unavailable, _
 from hvelv.kernel.people import Person
 from hvelv.kernel.web import PageShell, Shell, SignedIn
 from hvelv.privacy.domain.charging import MICRO, MOST_MICRO
 from hvelv.privacy.domain.topups import LONGEST_REASON, Action, State
+from hvelv.privacy.pages.stewards import Who, titles
 from hvelv.privacy.service.reviews import Steward
 
 router = APIRouter()
@@ -43,36 +44,6 @@ class AccountDoor(Protocol):
         ...
 
 
-class Titled(Protocol):
-    """A thing with a name for people."""
-
-    @property
-    def id(self) -> str:
-        """Return its name among us."""
-        ...
-
-    @property
-    def title(self) -> Any:
-        """Return its name for people."""
-        ...
-
-
-class Projects(Protocol):
-    """The projects that a person may know of."""
-
-    def of(self, person: Person) -> Iterable[Titled]:
-        """Return them."""
-        ...
-
-
-class Datasets(Protocol):
-    """The catalogue."""
-
-    def datasets(self) -> Iterable[Titled]:
-        """Return what is published."""
-        ...
-
-
 class Names(Protocol):
     """Who is who."""
 
@@ -86,20 +57,7 @@ def _door(request: Request) -> AccountDoor:
     return door
 
 
-def _steward(person: SignedIn) -> Steward:
-    if not person.holder:
-        raise Denied(_("Du er ikke knyttet til en datainnehaver."), code="no-holder")
-    return Steward(person.id, person.holder)
-
-
 Door = Annotated[AccountDoor, Depends(_door)]
-Who = Annotated[Steward, Depends(_steward)]
-
-
-def _titles(request: Request, person: Person) -> dict[str, Any]:
-    projects: Projects = request.app.state.projects
-    catalogue: Datasets = request.app.state.catalogue
-    return {one.id: one.title for one in (*projects.of(person), *catalogue.datasets())}
 
 
 @router.get("/accounts")
@@ -112,7 +70,7 @@ def accounts(request: Request, person: SignedIn, who: Who, shell: PageShell, doo
         accounts=found["accounts"],
         waiting=found["waiting"],
         names=_names(request, {one["proposed_by"] for one in found["waiting"]}),
-        titles=_titles(request, person),
+        titles=titles(request, person),
     )
 
 
@@ -155,7 +113,7 @@ def _account(
         may_propose=found["holder"] == who.holder and waiting is None,
         earlier=[one for one in found["topups"] if one["state"] != State.PROPOSED],
         names=_names(request, people),
-        titles=_titles(request, person),
+        titles=titles(request, person),
         longest=LONGEST_REASON,
         problems=problems,
         typed=typed or {},

@@ -1,20 +1,21 @@
 """What waits for a steward's go-ahead, how risky it is, what would help, and the answer."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Protocol
 
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
-from hvelv.kernel.errors import Denied, Invalid, Problem, Unavailable, _
+from hvelv.kernel.errors import Invalid, Problem, Unavailable, _
 from hvelv.kernel.people import Person
 from hvelv.kernel.web import PageShell, Shell, SignedIn
 from hvelv.privacy.domain.following import column_shown, declared_shown, done_shown
 from hvelv.privacy.domain.reviewing import ReviewState
 from hvelv.privacy.domain.risk import MEASURES, MOST_TOGETHER, QUASI_ROLES, Policy, candidates
 from hvelv.privacy.domain.steps import as_documents
+from hvelv.privacy.pages.stewards import Who, titles
 from hvelv.privacy.service.reviews import Steward
 
 router = APIRouter()
@@ -49,55 +50,12 @@ class ReviewDoor(Protocol):
         ...
 
 
-class Titled(Protocol):
-    """A thing with a name for people."""
-
-    @property
-    def id(self) -> str:
-        """Return its name among us."""
-        ...
-
-    @property
-    def title(self) -> Any:
-        """Return its name for people."""
-        ...
-
-
-class Projects(Protocol):
-    """The projects that a person may know of."""
-
-    def of(self, person: Person) -> Iterable[Titled]:
-        """Return them."""
-        ...
-
-
-class Datasets(Protocol):
-    """The catalogue."""
-
-    def datasets(self) -> Iterable[Titled]:
-        """Return what is published."""
-        ...
-
-
 def _door(request: Request) -> ReviewDoor:
     door: ReviewDoor = request.app.state.reviews
     return door
 
 
-def _steward(person: SignedIn) -> Steward:
-    if not person.holder:
-        raise Denied(_("Du er ikke knyttet til en datainnehaver."), code="no-holder")
-    return Steward(person.id, person.holder)
-
-
 Door = Annotated[ReviewDoor, Depends(_door)]
-Who = Annotated[Steward, Depends(_steward)]
-
-
-def _titles(request: Request, person: Person) -> dict[str, Any]:
-    projects: Projects = request.app.state.projects
-    catalogue: Datasets = request.app.state.catalogue
-    return {one.id: one.title for one in (*projects.of(person), *catalogue.datasets())}
 
 
 @router.get("/extracts")
@@ -106,7 +64,7 @@ def extracts(request: Request, person: SignedIn, who: Who, shell: PageShell, doo
     found = door.all(who)
     waiting = [one for one in found if one["state"] == ReviewState.WAITING]
     others = [one for one in found if one["state"] != ReviewState.WAITING]
-    return shell.page(request, "extracts.html", waiting=waiting, others=others, titles=_titles(request, person))
+    return shell.page(request, "extracts.html", waiting=waiting, others=others, titles=titles(request, person))
 
 
 @router.get("/extracts/count")
@@ -159,7 +117,7 @@ def _extract(
         suggestions=[one | {"json": _json(one["extra"])} for one in review["report"].get("suggestions", ())],
         choices=_choices(review),
         waits=review["state"] == ReviewState.WAITING,
-        titles=_titles(request, person),
+        titles=titles(request, person),
         problems=problems,
         typed=typed or {},
     )

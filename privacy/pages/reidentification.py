@@ -10,6 +10,7 @@ from hvelv.kernel.errors import Denied, Invalid, Problem, Refusal, _
 from hvelv.kernel.people import Person, Role
 from hvelv.kernel.web import PageShell, Shell, SignedIn
 from hvelv.privacy.domain.reidentification import MOST_PSEUDONYMS, MOST_REQUESTS, REASON_NAMES, WINDOW, Side
+from hvelv.privacy.pages.stewards import titles
 
 router = APIRouter()
 PATH = "/reidentification"
@@ -145,7 +146,7 @@ def _page(
         most=MOST_PSEUDONYMS,
         times=MOST_REQUESTS,
         days=WINDOW.days,
-        titles=_titles(request, person),
+        titles=titles(request, person),
         silent=silent,
         problems=problems,
         typed=typed or {},
@@ -191,8 +192,3 @@ def _places(request: Request, person: Person) -> list[dict[str, Any]]:
         if projects.takes_part(person, project.id)
         for entry in project.permit.datasets
     ]
-
-
-def _titles(request: Request, person: Person) -> dict[str, Any]:
-    projects: Projects = request.app.state.projects
-    return {str(one.id): one.title for one in (*projects.of(person), *request.app.state.catalogue.datasets())}

@@ -8,7 +8,7 @@ HVELV  := $(VENV)/bin/hvelv
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system session-env node-tools demo up down test test-full check format docs bench audit-dp utility mutants attacks screenshots requirements test-fresh clean
+.PHONY: help setup system session-env node-tools axe demo up down test test-full check format docs bench audit-dp utility mutants attacks screenshots requirements test-fresh clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -25,6 +25,9 @@ session-env: ## make the Python environment that sessions see
 node-tools: setup ## install the hub's proxy
 	@scripts/node_tools.sh build/node $(VENV)
 
+axe: setup ## install what looks for barriers on pages
+	@scripts/node_tools.sh build/axe $(VENV) axe-core@4.14.1
+
 ready: setup session-env node-tools
 
 demo: ready ## walk the whole road on real data, and leave it running
@@ -36,10 +39,10 @@ up: ready ## start everything
 down: ## stop everything
 	@$(HVELV) down
 
-test: ready ## the tests, without the slow ones
+test: ready axe ## the tests, without the slow ones
 	@$(PY) -m pytest -n 2 --no-loadscope-reorder -m "not slow" $(T)
 
-test-full: ready ## all tests
+test-full: ready axe ## all tests
 	@$(PY) -m pytest $(T)
 
 check: setup ## lint, types, import contracts, generated pages, translations
@@ -66,7 +69,7 @@ mutants: ready ## planted defects that the tests have to catch; M=name for one
 attacks: setup ## which rows of the attack list are tested
 	@$(PY) scripts/attacks.py
 
-screenshots: ready ## pictures of the pages, into build/screenshots
+screenshots: ready axe ## pictures of the pages, into build/screenshots
 	@$(PY) scripts/screenshots.py
 
 requirements: ## pin the requirements anew (needs uv)

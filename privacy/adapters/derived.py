@@ -12,7 +12,7 @@ import polars as pl
 
 from hvelv.privacy.adapters.predicates import positions, rows_meeting
 from hvelv.privacy.domain.checking import Condition, Key
-from hvelv.privacy.domain.framing import DAYS, END, FROM, LATER, PATH, TO, Made, Reduction, Summed, Walk
+from hvelv.privacy.domain.framing import DAYS, END, FROM, LATER, PATH, TO, Framed, Made, Reduction, Summed, Walk
 from hvelv.privacy.domain.schema import PSEUDONYM, Column, exact
 from hvelv.privacy.domain.source import (
     AnyRow,
@@ -130,6 +130,11 @@ def meeting(frame: pl.DataFrame, conditions: Sequence[Condition]) -> pl.DataFram
     return frame.filter(pl.Series(mask))
 
 
+def chosen(frame: pl.DataFrame, part: Reduction | Walk | Framed, known: Mapping[str, Column]) -> pl.DataFrame:
+    """Return the rows that a part of a question keeps, with the columns that it makes."""
+    return meeting(with_made(frame, part.made, known), part.conditions)
+
+
 # all rows of a person ----------------------------------------------------------------------------------------------
 def _summary(summed: Summed) -> pl.Expr:
     how = summed.how
@@ -168,7 +173,7 @@ def _without_rows(summed: Summed) -> Any:
 
 def reduced(frame: pl.DataFrame, reduction: Reduction, known: Mapping[str, Column]) -> pl.DataFrame:
     """Return (pid, columns), one row for each person who has a row that the conditions keep."""
-    kept = meeting(with_made(frame, reduction.made, known), reduction.conditions)
+    kept = chosen(frame, reduction, known)
     names = [summed.column.name for summed in reduction.columns]
     made = [_summary(summed).alias(name) for summed, name in zip(reduction.columns, names, strict=True)]
     return kept.group_by(PSEUDONYM, maintain_order=True).agg(made)
@@ -188,7 +193,7 @@ def attached(frame: pl.DataFrame, columns: pl.DataFrame, reduction: Reduction) -
 # events in time ----------------------------------------------------------------------------------------------------
 def _events(frame: pl.DataFrame, walk: Walk, known: Mapping[str, Column]) -> pl.DataFrame:
     """Return (pid, event's place among its codes, day as a number), in time, of the rows that are events."""
-    kept = meeting(with_made(frame, walk.made, known), walk.conditions)
+    kept = chosen(frame, walk, known)
     codes = walk.event.keys or ()
     place = positions(Key(walk.event, codes=codes), arrow_of(kept[walk.event.name]))
     events = kept.select(

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hvelv.kernel.errors import Unavailable, _
-from hvelv.privacy.adapters.derived import attached, meeting, reduced, walked, with_made
+from hvelv.privacy.adapters.derived import attached, chosen, reduced, walked
 from hvelv.privacy.adapters.predicates import Mask, rows_meeting
 from hvelv.privacy.domain.framing import Framed, Reduction
 from hvelv.privacy.domain.schema import PSEUDONYM, Column
@@ -171,10 +171,10 @@ def rows(
             if not there.width:
                 there = _nothing(frame, [theirs[name] for name in reads[link.table]])
             found = attached(found, reduced(there, link, theirs), link)
-        found = meeting(with_made(found, framed.made, known), framed.conditions)
+        found = chosen(found, framed, known)
         if found.height:
-            chosen = found.select(PSEUDONYM, *wanted)
-            yield chosen.to_arrow(compat_level=pl.CompatLevel.oldest()).combine_chunks().to_batches()[0]
+            columns = found.select(PSEUDONYM, *wanted)
+            yield columns.to_arrow(compat_level=pl.CompatLevel.oldest()).combine_chunks().to_batches()[0]
 
 
 def passing(

@@ -21,7 +21,7 @@ def quote_of(
 ) -> dict[str, Any]:
     """Return price, expected errors, bounds and what should be thought of before paying."""
     return {
-        "kind": getattr(method.framed.asked, "kind", "table"),
+        "kind": method.framed.asked.kind,
         "summary": method.summary,
         "rho_micro": rho_micro,
         "epsilon": epsilon,

@@ -71,4 +71,4 @@ def query_from(document: object) -> Any:
 
 def method_for(question: Asked, schemas: Mapping[str, Schema]) -> Method:
     """Return the method that answers `question` on the project's tables. Raises `Invalid`, `NotFound`."""
-    return KINDS[getattr(question, "kind", "table")].prepare(question, schemas)
+    return KINDS[question.kind].prepare(question, schemas)

@@ -183,16 +183,21 @@ Summary = Annotated[
 Summaries = Annotated[tuple[Summary, ...], Field(min_length=1, max_length=24)]
 
 
-class People(Closed):
+class Chosen(Closed):
+    """Rows of a table: columns made one after the other, then the rows that `where` keeps."""
+
+    derive: Derive = ()
+    where: Where = ()
+
+
+class People(Chosen):
     """One row for each person of the table, with columns made of the rows that `where` keeps. Others' columns are gone."""
 
     kind: Literal["people"]
-    derive: Derive = ()
-    where: Where = ()
     columns: Summaries
 
 
-class Steps(Closed):
+class Steps(Chosen):
     """One row for each step from a person's event to the next in time: `from`, `to` and `days` between (`high` at most).
 
     `at` is a date, or a whole number of days from some beginning. Events without it or without a public code are no
@@ -201,20 +206,16 @@ class Steps(Closed):
     """
 
     kind: Literal["steps"]
-    derive: Derive = ()
-    where: Where = ()
     event: Name
     at: Name
     high: Annotated[int, Field(ge=1, le=LONGEST_WAIT)]
     end: bool = False
 
 
-class Paths(Closed):
+class Paths(Chosen):
     """One row for each person: `path`, the codes of the first `length` events in time, joined by " > "."""
 
     kind: Literal["paths"]
-    derive: Derive = ()
-    where: Where = ()
     event: Name
     at: Name
     length: Annotated[int, Field(ge=2, le=LONGEST_PATH)]
@@ -224,26 +225,23 @@ class Paths(Closed):
 Of = Annotated[Union[People, Steps, Paths], Field(discriminator="kind")]  # noqa: UP007 - pydantic's discriminator
 
 
-class Link(Closed):
+class Link(Chosen):
     """Columns of the person from another table of the permit, attached to each of the person's rows.
 
     A person without rows there has count 0, any false, sum 0 (brought within its bounds) and otherwise missing values.
     """
 
     table: Name
-    derive: Derive = ()
-    where: Where = ()
     columns: Summaries
 
 
-class Asked(Closed):
+class Asked(Chosen):
     """The rows that a question is about, and how many rows of one person count (in each group, where there are groups)."""
 
+    kind: str = "table"
     dataset: Name
     of: Of | None = None
     links: Annotated[tuple[Link, ...], Field(max_length=8)] = ()
-    derive: Derive = ()
-    where: Where = ()
     max_rows: Annotated[int, Field(ge=1, le=MOST_ROWS)] = 1
 
     @property

@@ -7,6 +7,7 @@ rows stand beside it, which no floating-point matrix product promises.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any
 
 import numpy as np
@@ -57,6 +58,11 @@ def part(checker: Checker, term: Term, field: str) -> Amount | Key | None:
     if column is None or column.keys is None:
         return number(checker, term, field)
     return checker.key(column.name, field)
+
+
+def asked_in_words(kind: str, outcome: Term, terms: Sequence[Term]) -> str:
+    """Return a regression in one line of names: `linear value / age, sex`."""
+    return f"{kind} {name_of(outcome)} / {', '.join(name_of(term) for term in terms)}"
 
 
 def distinct(checker: Checker, names: Sequence[str], field: str) -> None:
@@ -114,7 +120,7 @@ class Design:
 
     parts: tuple[Amount | Key, ...]
 
-    @property
+    @cached_property
     def axes(self) -> tuple[Axis, ...]:
         """Return the columns in the order of the terms."""
         found = [Axis()]

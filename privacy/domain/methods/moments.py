@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -21,7 +22,7 @@ from pydantic import Field
 from hvelv.kernel.errors import _
 from hvelv.privacy.domain.accounting import error95, row_dose
 from hvelv.privacy.domain.framing import Framed, framed
-from hvelv.privacy.domain.measuring import Dose, Result, RowVectors, Step, Units, Work, sentence
+from hvelv.privacy.domain.measuring import Dose, Result, RowVectors, Step, Work, sentence
 from hvelv.privacy.domain.methods.coefficients import SIZES, statistics, warnings
 from hvelv.privacy.domain.methods.components import components
 from hvelv.privacy.domain.methods.correlating import Sample, correlation_of, nearest, simulated, within95
@@ -58,7 +59,7 @@ class CorrelationMatrix:
     framed: Framed
     design: Design
 
-    @property
+    @cached_property
     def products(self) -> Products:
         """Return the products that are summed."""
         return Products(self.design)
@@ -71,12 +72,7 @@ class CorrelationMatrix:
     @property
     def ask(self) -> RowVectors:
         """Return what is summed of each row."""
-        products = self.products
-
-        def make(given: Mapping[str, Units]) -> Units:
-            return products.of(products.design.lines(given))
-
-        return RowVectors(self.design.amounts, (), self.question.max_rows, products.length, products.bound, make)
+        return self.products.ask(self.question.max_rows)
 
     @property
     def summary(self) -> str:

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from hvelv.privacy.domain.measuring import Units
+from hvelv.privacy.domain.measuring import RowVectors, Units
 from hvelv.privacy.domain.methods.design import ONE, Design, Floats
 
 NOWHERE = -1
@@ -77,6 +77,13 @@ class Products:
     def of(self, lines: Units) -> Units:
         """Return each row's products (rows, products), in `SQUARE`-ths."""
         return np.stack([lines[:, i] * lines[:, j] for i, j in self.pairs], axis=1)
+
+    def ask(self, max_rows: int) -> RowVectors:
+        """Return what is summed of each row, over the first `max_rows` rows of a person."""
+        return RowVectors(self.design.amounts, self.design.keys, max_rows, self.length, self.bound, self._of_rows)
+
+    def _of_rows(self, given: Mapping[str, Units]) -> Units:
+        return self.of(self.design.lines(given))
 
     def matrix(self, sums: Floats) -> Floats:
         """Return the symmetric matrix (axes, axes) of sums of products."""

@@ -15,6 +15,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -22,13 +23,14 @@ import numpy as np
 from hvelv.privacy.domain.accounting import error95, row_dose
 from hvelv.privacy.domain.checking import Amount
 from hvelv.privacy.domain.framing import Framed, framed
-from hvelv.privacy.domain.measuring import Dose, Result, RowVectors, Step, Units, Work
+from hvelv.privacy.domain.measuring import Dose, Result, RowVectors, Step, Work
 from hvelv.privacy.domain.methods.coefficients import Fitted, answered, foretold, rows_of, statistics, warnings
 from hvelv.privacy.domain.methods.design import (
     Design,
     Floats,
     Term,
     Terms,
+    asked_in_words,
     checked,
     distinct,
     half,
@@ -59,7 +61,7 @@ class LinearModel:
     design: Design
     outcome: Amount
 
-    @property
+    @cached_property
     def products(self) -> Products:
         """Return the products that are summed; the outcome is the last column."""
         return Products(Design((*self.design.parts, self.outcome)))
@@ -67,19 +69,12 @@ class LinearModel:
     @property
     def ask(self) -> RowVectors:
         """Return what is summed of each row."""
-        products = self.products
-
-        def make(given: Mapping[str, Units]) -> Units:
-            return products.of(products.design.lines(given))
-
-        whole, rows = products.design, self.question.max_rows
-        return RowVectors(whole.amounts, whole.keys, rows, products.length, products.bound, make)
+        return self.products.ask(self.question.max_rows)
 
     @property
     def summary(self) -> str:
         """Return the question in one line of names: `labs: linear value / age, sex`."""
-        terms = ", ".join(name_of(term) for term in self.question.terms)
-        return f"{self.framed.table}: linear {name_of(self.question.outcome)} / {terms}"
+        return f"{self.framed.table}: {asked_in_words('linear', self.question.outcome, self.question.terms)}"
 
     @property
     def cells(self) -> int:

@@ -36,6 +36,7 @@ from hvelv.privacy.domain.methods.design import (
     Floats,
     Term,
     Terms,
+    asked_in_words,
     checked,
     distinct,
     name_of,
@@ -88,8 +89,8 @@ class SteppedModel:
     @property
     def summary(self) -> str:
         """Return the question in one line of names: `labs: logistic smoker / age, sex`."""
-        terms = ", ".join(name_of(term) for term in self.question.terms)
-        return f"{self.framed.table}: {self.question.kind} {name_of(self.question.outcome)} / {terms}"
+        question = self.question
+        return f"{self.framed.table}: {asked_in_words(question.kind, question.outcome, question.terms)}"
 
     @property
     def cells(self) -> int:

@@ -11,6 +11,7 @@ below the outcome's upper bound). A person with `max_rows` rows moves each sum b
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
@@ -35,7 +36,7 @@ class RowModel:
     link: Link
     max_rows: int
 
-    @property
+    @cached_property
     def products(self) -> Products:
         """Return the products of two columns."""
         return Products(self.design)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,15 +27,27 @@ COMES_TO_NOTHING = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 19)
 ENDS_OR_COMES_TO_NOTHING = (15, 16, 17, 18, 39, 41, 42, 43, 44, 45)
 SAYS_NOTHING = (22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 40, 50)
 GOOD = 11
+PATIENCE = (0.9, 2.5, 8.0)  # seconds for a block; one that is late on a busy machine says nothing
 
 
 def probe(secret: Path) -> str:
     return f"SECRET = {str(secret)!r}\n{PROBE}"
 
 
+def _in_turn(sandbox: BlockSandbox, secret: Path, numbers: tuple[int, ...], seconds: float) -> dict[int, list[Any]]:
+    """Return what each try said, every other one followed by a block that does nothing bad."""
+    found: dict[int, list[Any]] = {}
+    order = [n for i, number in enumerate(numbers) for n in ((number, GOOD) if i % 2 else (number,))]
+    blocks = [[float(number), CANARY] if number == 9 else [float(number)] for number in order]
+    said = Trial(sandbox, seconds).said(probe(secret), blocks)
+    for number, answer in zip(order, said, strict=True):
+        found.setdefault(number, []).append(answer)
+    return found
+
+
 @pytest.fixture(scope="module")
 def tried(tmp_path_factory) -> dict[int, list[tuple[float, ...] | None]]:
-    """What each try of the probe said, some followed by a block that does nothing bad. One host for all of a kind."""
+    """What each try of the probe said. One host for all of a kind; they are given more time where some were late."""
     folder = tmp_path_factory.mktemp("blocks")
     secret = folder / "kek"
     secret.write_text("the custodian's key")
@@ -43,12 +56,12 @@ def tried(tmp_path_factory) -> dict[int, list[tuple[float, ...] | None]]:
     sandbox, found = need_walls(folder), {}
     os.environ["HVELV_TEST_SECRET"] = "in the environment"
     try:
-        for numbers, seconds in (((*COMES_TO_NOTHING, *ENDS_OR_COMES_TO_NOTHING, 20, 21), 0.9), (SAYS_NOTHING, 0.3)):
-            order = [n for i, number in enumerate(numbers) for n in ((number, GOOD) if i % 2 else (number,))]
-            blocks = [[float(number), CANARY] if number == 9 else [float(number)] for number in order]
-            said = Trial(sandbox, seconds).said(probe(secret), blocks)
-            for number, answer in zip(order, said, strict=True):
-                found.setdefault(number, []).append(answer)
+        found |= _in_turn(sandbox, secret, SAYS_NOTHING, 0.3)
+        for seconds in PATIENCE:
+            said = _in_turn(sandbox, secret, (*COMES_TO_NOTHING, *ENDS_OR_COMES_TO_NOTHING, 20, 21), seconds)
+            found |= {number: answers for number, answers in said.items() if None in found.get(number, [None])}
+            if all(None not in found[number] for number in (*COMES_TO_NOTHING, 20, 21)):
+                break
     finally:
         del os.environ["HVELV_TEST_SECRET"]
     return found
@@ -159,8 +172,8 @@ def test_the_walls_stand_without_root_too(tmp_path):
         "from pathlib import Path\n"
         "from hvelv.privacy.adapters.block_sandbox import STEP_DOWN, BlockSandbox\n"
         "from hvelv.privacy.service.sampling import BlockTask\n"
-        "environment, text, queue, numbers = json.loads(sys.stdin.read())\n"
-        "task = BlockTask({'kind': 'code', 'text': text, 'columns': [{'name': 'a', 'kind': 'number'}]}, 1, 0.9)\n"
+        "environment, text, queue, numbers, seconds = json.loads(sys.stdin.read())\n"
+        "task = BlockTask({'kind': 'code', 'text': text, 'columns': [{'name': 'a', 'kind': 'number'}]}, 1, seconds)\n"
         "raw = [struct.pack('<qd', 0, n) for n in numbers]\n"
         "said = BlockSandbox(Path(environment), 0, Path(queue)).run(task, raw)\n"
         "print(json.dumps([one and struct.unpack('<d', one)[0] for one in said]))\n"
@@ -169,9 +182,12 @@ def test_the_walls_stand_without_root_too(tmp_path):
     folder.mkdir(mode=0o777)
     folder.chmod(0o777)
     drop = [*STEP_DOWN.format(uid=190_003).split(), "--"]
-    given = json.dumps([str(ENVIRONMENT), probe(tmp_path / "kek"), str(folder / "lock"), numbers])
     try:
-        done = subprocess.run([*drop, sys.executable, "-c", program], input=given, capture_output=True, text=True, timeout=300, check=False, cwd="/")  # fmt: skip
+        for seconds in PATIENCE:
+            given = json.dumps([str(ENVIRONMENT), probe(tmp_path / "kek"), str(folder / "lock"), numbers, seconds])
+            done = subprocess.run([*drop, sys.executable, "-c", program], input=given, capture_output=True, text=True, timeout=300, check=False, cwd="/")  # fmt: skip
+            if done.returncode or None not in json.loads(done.stdout):
+                break
     finally:
         (folder / "lock").unlink(missing_ok=True)
         folder.rmdir()

@@ -29,6 +29,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hvelv.privacy.adapters.gathering import STORED
+
 REPO = Path(__file__).parents[1]
 RUNNERS = REPO / "benchmarks" / "peer_runs"
 GROUPS, HIGH, MAX_ROWS, MAX_GROUPS = 50, 1000, 8, 2
@@ -75,7 +77,7 @@ def write_rows(path: Path, rows: int) -> None:
     site = np.where(source.random(len(at)) < AT_HOME, home[at], other[at])
     cost = np.minimum(source.gamma(1.5, 200, len(at)), HIGH).astype(np.int64)
     table = pa.table({"pid": pids[at], "site": site, "cost": cost})
-    pq.write_table(table, path, compression="zstd", compression_level=1, row_group_size=1 << 20, write_statistics=False)
+    pq.write_table(table, path, row_group_size=1 << 20, use_dictionary=["site", "cost"], **STORED)
 
 
 def truth(path: Path) -> dict[str, tuple[int, int]]:

@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hvelv.privacy.adapters.aggregate import StreamingAggregator, bounded_totals
+from hvelv.privacy.adapters.gathering import STORED
 from hvelv.privacy.adapters.noise import OpenDPNoise
 from hvelv.privacy.domain.accounting import doses
 from hvelv.privacy.domain.plan import Plan, plan
@@ -29,6 +30,7 @@ from hvelv.privacy.domain.questions import query_from
 from hvelv.privacy.domain.schema import Column, Schema
 
 GROUPS = 50
+REPEATING = ["site", "cost"]
 SCHEMA = Schema(
     "episodes",
     (
@@ -65,7 +67,7 @@ def write_extract(path: Path, rows: int) -> None:
     ]
     cost = source.gamma(1.5, 200, rows).astype(np.int64)
     table = pa.table({"pid": person, "site": source.integers(0, GROUPS, rows), "cost": cost})
-    pq.write_table(table, path, compression="zstd", compression_level=1, row_group_size=1 << 20, write_statistics=False)
+    pq.write_table(table, path, row_group_size=1 << 20, use_dictionary=REPEATING, **STORED)
 
 
 def write_large(path: Path, rows: int, piece: int = 5_000_000) -> None:
@@ -84,9 +86,7 @@ def write_large(path: Path, rows: int, piece: int = 5_000_000) -> None:
                 "cost": source.gamma(1.5, 200, many).astype(np.int64),
             }
         )
-        writer = writer or pq.ParquetWriter(
-            path, table.schema, compression="zstd", compression_level=1, write_statistics=False
-        )
+        writer = writer or pq.ParquetWriter(path, table.schema, use_dictionary=REPEATING, **STORED)
         writer.write_table(table, row_group_size=1 << 20)
     if writer:
         writer.close()

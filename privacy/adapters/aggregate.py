@@ -173,7 +173,7 @@ def units_of(amount: Amount, array: Any) -> tuple[Vector, Mask]:
     """Return each row's whole units within the amount's bounds, whatever the row holds, and which rows have a value."""
     values, there = numbers(array)
     if values.dtype.kind in "iu" and amount.step == 1:
-        return np.clip(values, amount.low, amount.high).astype(np.int64), there
+        return np.clip(values, amount.low, amount.high).astype(np.int64, copy=False), there
     near = np.clip(np.where(there, values, 0) / float(amount.step), amount.low - 1.0, amount.high + 1.0)
     return np.clip(np.rint(near).astype(np.int64), amount.low, amount.high), there
 
@@ -185,7 +185,9 @@ def contribution(part: Part, column: Mapping[str, Any]) -> Vector | int:
     if part.kind == "present":
         return numbers(column[part.column.name])[1].astype(np.int64)
     units, there = units_of(Amount(part.column, part.step, part.low, part.high), column[part.column.name])
-    moved = np.where(there, units - part.origin, 0)
+    moved = units - part.origin if part.origin else units
+    if not there.all():
+        moved = np.where(there, moved, 0)
     return moved * moved if part.kind == "square" else moved
 
 

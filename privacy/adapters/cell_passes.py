@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hvelv.privacy.adapters.compiled import compiled
 from hvelv.privacy.adapters.frames import wrong_order
-from hvelv.privacy.adapters.predicates import Mask, Positions, encoded, is_text, numbers, positions
+from hvelv.privacy.adapters.predicates import Mask, Positions, encoded, is_text, look_up, numbers, positions
 from hvelv.privacy.domain.checking import Key
 from hvelv.privacy.domain.closed import LARGEST_NUMBER
 from hvelv.privacy.domain.measuring import BETWEEN, LONGEST_KEY, Folded, OpenCells
@@ -87,7 +87,8 @@ def cells_of(keys: Sequence[Key], column: Mapping[str, Any], inside: Mask) -> Po
         inside &= at >= 0
         cell *= len(key.labels)
         cell += at
-    cell[~inside] = NOWHERE
+    if not inside.all():
+        cell[~inside] = NOWHERE
     return cell
 
 
@@ -191,6 +192,7 @@ CELL_PASSES: Mapping[type, Callable[[Any], Any]] = {Folded: FoldedPass, OpenCell
 
 
 def warm_up() -> None:
-    """Compile the loop before the first person waits for it."""
+    """Compile the loops before the first person waits for them."""
     nobody, empty = np.zeros(0, np.uint64), np.zeros(0, np.int64)
+    look_up(empty, 0, empty, empty)
     clear_others(nobody, empty, np.zeros(1, np.int64), np.zeros(2, np.int64), np.zeros(1, np.uint64), 1, 1)

@@ -56,7 +56,7 @@ def batches(paths: Sequence[Path], names: Sequence[str], *, batch: int = BATCH) 
     for path in paths:
         with pq.ParquetFile(path, read_dictionary=_texts(path, names), pre_buffer=False) as file:
             counted.add(file.metadata.num_rows)
-            yield from file.iter_batches(batch_size=batch, columns=list(names))
+            yield from file.iter_batches(batch_size=batch, columns=list(names), use_threads=False)
 
 
 def _texts(path: Path, names: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from hvelv.privacy.adapters.compiled import compiled
 from hvelv.privacy.domain.checking import Condition, Key, Plain
 
 Mask = NDArray[np.bool_]
@@ -31,7 +32,9 @@ WIDEST = 1 << 16  # range of integer codes up to which a lookup table is made
 
 def numbers(array: Any) -> tuple[NDArray[Any], Mask]:
     """Return a column's values as numbers (days for dates, 0 and 1 for booleans) and which of them are there."""
-    there: Mask = np.asarray(array.is_valid().to_numpy(zero_copy_only=False), dtype=np.bool_)
+    there: Mask = np.ones(len(array), np.bool_)
+    if array.null_count:
+        there = np.asarray(array.is_valid().to_numpy(zero_copy_only=False), dtype=np.bool_)
     if pa.types.is_date32(array.type):
         array = array.cast(pa.int32())
     elif pa.types.is_boolean(array.type):
@@ -94,14 +97,29 @@ def positions(key: Key, array: Any) -> Positions:
     return np.where(there & (codes[found] == values), found, NOWHERE)
 
 
+def _look_up(values: Any, low: int, table: Any, found: Any) -> None:
+    """Write where each of `values` stands in `table`, which begins at `low`; `NOWHERE` for what is not on it."""
+    for i in range(len(values)):
+        at = values[i] - low
+        found[i] = table[at] if 0 <= at < len(table) else NOWHERE
+
+
+look_up = compiled(_look_up)
+
+
 def _looked_up(values: NDArray[Any], there: Mask, codes: Positions) -> Positions:
     """Return the codes' positions by a table from the lowest code to the highest."""
     low, high = codes.min(), codes.max()
     table = np.full(high - low + 1, NOWHERE, dtype=np.int64)
     table[codes - low] = np.arange(len(codes))
-    near = np.clip(values, low, high)
-    found: Positions = table[near - low]
-    found[~there | (near != values)] = NOWHERE
+    if values.dtype.kind != "i":  # no whole number, or one that int64 does not hold, is on no axis
+        near = np.clip(np.where(there, values, low), low, high)
+        there &= (near == values) & (near == np.rint(near))
+        values = near
+    found = np.empty(len(values), np.int64)
+    look_up(values.astype(np.int64, copy=False), low, table, found)
+    if not there.all():
+        found[~there] = NOWHERE
     return found
 
 

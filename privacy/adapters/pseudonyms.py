@@ -18,7 +18,7 @@ from hvelv.privacy.adapters.compiled import compiled
 from hvelv.privacy.domain.identifiers import BLOCK_BYTES, DIGITS, PERSON, TAG_BYTES, BadIdentifiers, IdKind
 from hvelv.privacy.service.keys import KEY_BYTES
 
-CHUNK = 1 << 14  # a chunk's words fit the processor's second cache
+CHUNK = 1 << 15  # ids: their words fit the second cache of a processor, and the calls for each chunk are few
 ZEROS = np.uint64(0x3030303030303030)  # taken from a byte below "0", sets its highest bit
 ABOVE_NINE = np.uint64(0x4646464646464646)  # added to a byte above "9", sets its highest bit
 HIGHEST_BITS = np.uint64(0x8080808080808080)

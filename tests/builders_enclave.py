@@ -112,10 +112,11 @@ class SandboxBench:
     def layout(self, person: str = "kari", project: str = "p-aaaaaaaaaa") -> SessionLayout:
         return SessionLayout(self.run_dir, self.run_dir.parent / "hub" / "workspaces", SessionName(person, project))
 
-    def prepare(self, layout: SessionLayout, uid: int = UID) -> Sandbox:
+    def prepare(self, layout: SessionLayout, uid: int = UID, group: int | None = None) -> Sandbox:
         control_socket(self.run_dir).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        make_folders(layout, uid if ROOT else None)
-        return Sandbox(layout, self.limits, ENVIRONMENT.absolute(), uid if ROOT else None)
+        own, group = (uid, uid if group is None else group) if ROOT else (None, None)
+        make_folders(layout, own, group)
+        return Sandbox(layout, self.limits, ENVIRONMENT.absolute(), own, group)
 
     def start(self, sandbox: Sandbox, *command: str, env: dict[str, str] | None = None) -> "subprocess.Popen[str]":
         groups = Cgroups(self.run_dir)

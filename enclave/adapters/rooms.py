@@ -6,13 +6,14 @@ its own two sockets and no other's. Both follow from owner, group and setgid of 
 
 import json
 import os
+import secrets
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from hvelv.enclave.adapters.cgroups import Cgroups
 from hvelv.enclave.adapters.sandbox import write_own_files
-from hvelv.enclave.domain.sessions import SessionLayout, SessionName
+from hvelv.enclave.domain.sessions import SHARED, SessionLayout, SessionName
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,11 @@ def gateway_owner(run_dir: Path) -> Owner:
     return Owner(status.st_uid, status.st_gid)
 
 
-def make_folders(layout: SessionLayout, uid: int | None) -> None:
-    """Make the session's folders and files and say, in `session.json`, whose they are. `uid` is None without root."""
+def make_folders(layout: SessionLayout, uid: int | None, group: int | None = None) -> None:
+    """Make the session's folders and files and say, in `session.json`, whose they are. `uid` is None without root.
+
+    `group` is that of the folder which the project's members share: new files in it belong to the group.
+    """
     shutil.rmtree(layout.home, ignore_errors=True)
     shutil.rmtree(layout.egress, ignore_errors=True)
     gateway = gateway_owner(layout.run_dir) if uid is not None else None
@@ -54,8 +58,16 @@ def make_folders(layout: SessionLayout, uid: int | None) -> None:
     _folder(layout.egress, 0o2750, Owner(gateway.uid, own) if gateway else None)
     _folder(layout.workspace.parent, 0o700, None)
     _folder(layout.workspace, 0o700, Owner(own, own) if gateway else None)
+    _folder(layout.shared, 0o2770, Owner(0, own if group is None else group) if gateway else None)
+    _make_way(layout.workspace / SHARED)
     write_own_files(layout)
     _announce(layout, shared)
+
+
+def _make_way(place: Path) -> None:
+    """Put aside what a person has put where the shared folder is shown, unless it is a folder."""
+    if place.is_symlink() or (place.exists() and not place.is_dir()):
+        place.rename(place.with_name(f"{place.name}-{secrets.token_hex(4)}"))
 
 
 def _announce(layout: SessionLayout, owner: Owner | None) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hvelv.enclave.adapters.cgroups import entering
-from hvelv.enclave.domain.sessions import SessionLayout, SessionLimits
+from hvelv.enclave.domain.sessions import SHARED, SessionLayout, SessionLimits
 
 ENVIRONMENT = "/opt/hvelv/env"
 PYTHON = f"{ENVIRONMENT}/bin/python"
@@ -32,6 +32,8 @@ ETC = {
     "group": f"forsker:x:{INSIDE_UID}:\nnogroup:x:65534:\n",
     "hosts": "127.0.0.1 localhost enclave\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+    # what members share belongs to several user ids, which git takes for somebody else's unless it is told
+    "gitconfig": f"[safe]\n\tdirectory = /workspace/{SHARED}\n\tdirectory = /workspace/{SHARED}/*\n[init]\n\tdefaultBranch = main\n",
 }
 SCRATCH = ("/tmp", "/dev/shm")  # noqa: S108 - the sandbox's own
 GATHER = """set -e
@@ -39,6 +41,7 @@ mount -t tmpfs -o mode=0755,nosuid,nodev none /mnt
 while [ "$1" != -- ]; do mkdir "/mnt/$1"; mount -o "bind,$2" "$3" "/mnt/$1"; shift 3; done
 shift
 mount -o remount,ro /mnt
+umask 0007
 exec "$@"
 """
 WALLS = "bwrap --unshare-all --unshare-user --disable-userns --die-with-parent --new-session --cap-drop ALL"
@@ -49,6 +52,7 @@ MOUNTS = (  # name below /mnt, place inside, whether the session may write there
     ("cfg", "/etc/jupyter", False),
     ("srv", "/run/srv", True),
     ("workspace", "/workspace", True),
+    ("shared", f"/workspace/{SHARED}", True),
 )
 SERVER = (PYTHON, "-m", "jupyterhub.singleuser", "--ServerApp.sock=/run/srv/jupyter.sock", "--ServerApp.sock_mode=0660")
 
@@ -59,12 +63,17 @@ class CannotConfineError(RuntimeError):
 
 @dataclass(frozen=True)
 class Sandbox:
-    """One session's walls. `uid` is the host user id the session runs as, or None to keep the caller's."""
+    """One session's walls. `uid` is the host user id the session runs as, or None to keep the caller's.
+
+    `group` is the host group of what the project's members share; files made in the session are open to it by their mode,
+    but only in that folder do they belong to it.
+    """
 
     layout: SessionLayout
     limits: SessionLimits
     environment: Path
     uid: int | None = None
+    group: int | None = None
 
     def _sources(self) -> dict[str, Path]:
         return {
@@ -73,6 +82,7 @@ class Sandbox:
             "cfg": self.layout.config,
             "srv": self.layout.server_socket_dir,
             "workspace": self.layout.workspace,
+            "shared": self.layout.shared,
             "etc": self.layout.etc,
         }
 
@@ -88,7 +98,8 @@ class Sandbox:
             for name, source in self._sources().items()
             for part in (name, "rw" if name in writable else "ro", str(source))
         ]
-        drop = f"setpriv --reuid {self.uid} --regid {self.uid} --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs --"
+        groups = "--clear-groups" if self.group is None else f"--groups {self.group}"
+        drop = f"setpriv --reuid {self.uid} --regid {self.uid} {groups} --inh-caps=-all --bounding-set=-all --no-new-privs --"
         unshare = ["unshare", "--mount", "--propagation", "private", "--", "/bin/sh", "-c", GATHER, "gather"]
         return [*unshare, *binds, "--", *drop.split()]
 

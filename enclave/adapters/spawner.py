@@ -105,12 +105,21 @@ class EnclaveSpawner(LocalProcessSpawner):  # type: ignore[misc]
         for name in self.env_keep:
             env.pop(name, None)
         activity = f"{HUB_API}/users/{self.user.escaped_name}/activity"
-        own = INSIDE | {
-            "USER": self.user.name,
-            "JUPYTERHUB_API_URL": HUB_API,
-            "JUPYTERHUB_ACTIVITY_URL": activity,
-            "JUPYTERHUB_SERVICE_URL": f"http://127.0.0.1:{UNUSED_PORT}{self.session.prefix}",
+        author = {
+            f"GIT_{role}_{what}": value
+            for role in ("AUTHOR", "COMMITTER")
+            for what, value in (("NAME", self.user.name), ("EMAIL", f"{self.user.name}@enclave"))
         }
+        own = (
+            INSIDE
+            | author
+            | {
+                "USER": self.user.name,
+                "JUPYTERHUB_API_URL": HUB_API,
+                "JUPYTERHUB_ACTIVITY_URL": activity,
+                "JUPYTERHUB_SERVICE_URL": f"http://127.0.0.1:{UNUSED_PORT}{self.session.prefix}",
+            }
+        )
         return {key: str(value) for key, value in (env | own).items()}
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -144,12 +153,12 @@ class EnclaveSpawner(LocalProcessSpawner):  # type: ignore[misc]
         environment = self.settings.session_environment.absolute()
         check_environment(environment)
         await self._grant()
-        uid = self._uid() if root else None
-        await asyncio.to_thread(make_folders, self.layout, uid)
+        uid, group = self._numbers() if root else (None, None)
+        await asyncio.to_thread(make_folders, self.layout, uid, group)
         try:
             await self._tell_gateway("PUT")
             self.port = self.settings.gateway_port
-            sandbox = Sandbox(self.layout, limits_of(self.settings), environment, uid)
+            sandbox = Sandbox(self.layout, limits_of(self.settings), environment, uid, group)
             self.proc = start_sandbox(sandbox, self.get_env(), self.layout.home / "log", self._groups)
         except BaseException:
             await self._leave_nothing()
@@ -158,9 +167,9 @@ class EnclaveSpawner(LocalProcessSpawner):  # type: ignore[misc]
         self.log.info("session %s starts", self.session.sid)
         return f"http://127.0.0.1:{self.settings.gateway_port}"
 
-    def _uid(self) -> int:
+    def _numbers(self) -> tuple[int, int]:
         table = UidTable(self.settings.domain_dir("hub") / "session-uids.json", self.settings.session_uid_base)
-        return table.uid_of(self.session)
+        return table.uid_of(self.session), table.group_of(self.session.project)
 
     async def poll(self) -> int | None:
         """Return None while the session runs and may run; end it at once when its right has ended.

@@ -1,4 +1,4 @@
-"""Which host user id each session runs as: given once, kept in a table, never computed from a name."""
+"""Which host user id each session runs as, and which group each project has: given once, kept in a table, never computed."""
 
 import fcntl
 import json
@@ -32,7 +32,13 @@ class UidTable:
 
     def uid_of(self, name: SessionName) -> int:
         """Return the session's user id, given now if it has none. Raises `RuntimeError` when all are given."""
-        key = f"{name.person}/{name.project}"
+        return self._number_of(f"{name.person}/{name.project}")
+
+    def group_of(self, project: str) -> int:
+        """Return the group of what the project's members share. It is no session's user id. Raises `RuntimeError`."""
+        return self._number_of(f"/{project}")
+
+    def _number_of(self, key: str) -> int:
         with self._locked():
             table: dict[str, int] = json.loads(self.path.read_text()) if self.path.exists() else {}
             if key not in table:

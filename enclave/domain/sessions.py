@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+SHARED = "felles"  # what members of a project share, as each finds it in the workspace
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 SID_LENGTH = 16  # 64 bits; short, because a unix socket's whole path may have 107 bytes
 SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)")
@@ -83,6 +84,11 @@ class SessionLayout:
     def workspace(self) -> Path:
         """Return the person's folder in the project; kept when the session ends."""
         return self.workspaces / self.name.project / self.name.person
+
+    @property
+    def shared(self) -> Path:
+        """Return the folder that all members of the project have; no person's id begins with a dot."""
+        return self.workspaces / self.name.project / f".{SHARED}"
 
 
 @dataclass(frozen=True)

@@ -168,6 +168,25 @@ def test_a_notebook_is_saved_in_the_workspace(at, kari):
     assert not ROOT or saved.stat().st_uid >= at.settings.session_uid_base
 
 
+def test_a_notebook_in_the_shared_folder_is_saved_and_git_keeps_versions_of_it(at, kari):
+    cell = {"cell_type": "code", "source": "1", "metadata": {}, "outputs": [], "execution_count": None, "id": "one"}
+    body = {
+        "type": "notebook",
+        "format": "json",
+        "content": {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5},
+    }
+    for _again in range(2):  # the second time over a file that is there
+        saved = kari.api("PUT", KARI, "api/contents/felles/plan.ipynb", json=body)
+        assert saved.status_code in {200, 201}, saved.text
+    said = kari.run_code(
+        KARI,
+        "import subprocess\nfor c in ('init -q', 'add plan.ipynb', 'commit -qm first', 'log --format=%an:%s'):\n"
+        "    r = subprocess.run(['git', *c.split()], cwd='/workspace/felles', capture_output=True, text=True); print(r.stdout, r.stderr)",
+    )
+    assert said.split() == ["kari:first"]
+    assert (layout_of(at.settings, SessionName("kari", PROJECT)).shared / "plan.ipynb").exists()
+
+
 def test_news_terminals_and_extensions_are_off(kari):
     page = kari.get(KARI + "lab").text
     for name in (

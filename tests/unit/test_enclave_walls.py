@@ -55,6 +55,8 @@ def test_as_root_the_second_stage_has_the_sessions_user_and_sees_only_what_was_g
     assert gather[0] == "/bin/sh"
     assert "unshare" in gather
     assert "--reuid 200123 --regid 200123 --clear-groups" in " ".join(gather)
+    shared = Sandbox(SessionLayout(tmp_path, tmp_path, KARI), LIMITS, tmp_path, 200_123, 200_124).argv(7)
+    assert "--reuid 200123 --regid 200123 --groups 200124 --inh-caps=-all" in " ".join(shared)
     assert not [part for part in confine if part.startswith(str(tmp_path))]
 
 
@@ -62,7 +64,7 @@ def test_as_root_the_second_stage_has_the_sessions_user_and_sees_only_what_was_g
 def test_only_socket_folder_and_workspace_are_writable(tmp_path, uid):
     argv = a_sandbox(tmp_path, uid).argv(7)
     last = argv[argv.index("bwrap") :]
-    assert {place for _source, place in pairs(last, "--bind")} == {"/run/srv", "/workspace"}
+    assert {place for _source, place in pairs(last, "--bind")} == {"/run/srv", "/workspace", "/workspace/felles"}
     assert {"/usr", "/opt/hvelv/env", "/run/egress", "/etc/jupyter"} <= {
         place for _source, place in pairs(last, "--ro-bind")
     }
@@ -218,6 +220,18 @@ def test_a_folder_that_claims_to_be_another_session_is_not_believed(layout):
     layout.announcement.write_text(json.dumps({"person": "ola", "project": "p-abc"}))
     with pytest.raises(ValueError, match="another"):
         announced(layout.home)
+
+
+def test_each_project_has_a_group_that_is_no_other_projects_and_no_sessions(tmp_path):
+    table = UidTable(tmp_path / "uids.json", 200_000)
+    numbers = [
+        table.group_of("p-abc"),
+        table.uid_of(KARI),
+        table.group_of("p-abd"),
+        table.uid_of(SessionName("ola", "p-abc")),
+    ]
+    assert len(set(numbers)) == 4
+    assert table.group_of("p-abc") == numbers[0]
 
 
 def test_every_session_has_a_user_id_of_its_own_for_ever(tmp_path):

@@ -24,6 +24,7 @@ from hvelv.operation import (
     cli_permits,
     cli_sample,
     cli_users,
+    cli_workspaces,
 )
 from hvelv.operation.environment import CONFIDENTIAL
 from hvelv.operation.trouble import Trouble
@@ -43,6 +44,7 @@ app.add_typer(cli_permits.app, name="permits")
 app.add_typer(cli_optouts.app, name="optouts")
 app.add_typer(cli_canonical.app, name="canonical")
 app.add_typer(cli_keys.app, name="keys")
+app.add_typer(cli_workspaces.app, name="workspaces")
 app.add_typer(cli_audit.app, name="audit")
 app.add_typer(cli_demo.app, name="demo")
 app.add_typer(cli_sample.app, name="sample")

@@ -199,6 +199,7 @@ class FakeCustodian:
 
     grants: set[tuple[str, str]] = field(default_factory=set)
     broken: bool = False
+    deaf: bool = False  # takes no other question
     seen: list[dict[str, Any]] = field(default_factory=list)
     asked: int = 0
 
@@ -219,11 +220,14 @@ class FakeCustodian:
         return web.json_response(body)
 
     async def _any(self, request: web.Request) -> web.Response:
+        if self.deaf:
+            return web.json_response({"oops": True}, status=500)
         self.seen.append(
             {
                 "path": request.raw_path,
                 "method": request.method,
                 "headers": [(k.lower(), v) for k, v in request.headers.items()],
+                "body": await request.read(),
             }
         )
         return web.json_response({"ok": True, "title": "Prosjektet"})

@@ -20,11 +20,22 @@ from hvelv.enclave.adapters.ingress import Ingress
 from hvelv.enclave.adapters.open_sessions import OpenSessions
 from hvelv.enclave.adapters.relay import server_of
 from hvelv.enclave.adapters.rooms import announced, control_socket
+from hvelv.enclave.adapters.told import Told
 from hvelv.enclave.adapters.traffic import TrafficLog
-from hvelv.enclave.domain.sessions import SID_LENGTH, SessionLayout
+from hvelv.enclave.domain.sessions import SID_LENGTH, SessionLayout, bytes_in
+from hvelv.enclave.domain.traffic import TrafficLimits
 from hvelv.kernel.settings import Settings
 
+TELL_EVERY = 2.0  # seconds between looks at whether there is something to tell
 SID = re.compile(f"[0-9a-f]{{{SID_LENGTH}}}")
+
+
+def traffic_limits(settings: Settings) -> TrafficLimits:
+    """Return what may pass in this installation."""
+    return TrafficLimits(
+        answer=bytes_in(settings.session_answer_limit), message=bytes_in(settings.session_message_limit),
+        hour=bytes_in(settings.session_hour_limit),
+    )  # fmt: skip
 
 
 @dataclass
@@ -35,13 +46,17 @@ class Gateway:
     log: TrafficLog
     egress: Egress
     sessions: OpenSessions
+    told: Told
 
     @classmethod
     def of(cls, settings: Settings, log: TrafficLog | None = None) -> "Gateway":
         """Return a gateway of the installation. Needs a running loop."""
         log = log or TrafficLog()
         egress = Egress.of(settings, log)
-        return cls(settings, log, egress, OpenSessions(GrantDoor(settings.custodian_socket("enclave")), egress.open))
+        door = settings.custodian_socket("enclave")
+        told = Told(door)
+        sessions = OpenSessions(GrantDoor(door), egress.open, told.end, traffic_limits(settings))
+        return cls(settings, log, egress, sessions, told)
 
     def _layout(self, home: Path) -> SessionLayout:
         return SessionLayout(self.settings.run_dir, self.settings.domain_dir("hub") / "workspaces", announced(home))
@@ -78,7 +93,7 @@ class Gateway:
 
     def apps(self) -> tuple[web.Application, web.Application]:
         """Return what browsers reach and what the hub reaches."""
-        ingress = Ingress(self.sessions.find, self.settings.portal_url, self.log)
+        ingress = Ingress(self.sessions.find, self.settings.portal_url, self.log, self.sessions.limits)
         outside = web.Application(client_max_size=0)
         outside.router.add_route("*", "/{path:.*}", ingress.handle)
         control = web.Application()
@@ -86,6 +101,12 @@ class Gateway:
         control.router.add_delete("/sessions/{sid}", self._went)
         control.router.add_get("/health", self._alive)
         return outside, control
+
+    async def tell(self) -> None:
+        """Tell the custodian for ever what sessions pass."""
+        while True:
+            await self.told.look(list(self.sessions.known.values()))
+            await asyncio.sleep(TELL_EVERY)
 
     async def close(self) -> None:
         """Close every session's sockets and the clients."""
@@ -107,11 +128,13 @@ async def serve(settings: Settings, stop: asyncio.Event, log: TrafficLog | None 
     await web.UnixSite(runners[1], str(socket)).start()
     await asyncio.to_thread(os.chmod, socket, 0o600)
     await web.TCPSite(runners[0], "127.0.0.1", settings.gateway_port).start()
-    watching = asyncio.create_task(gateway.sessions.watch_rights())
+    watching = [asyncio.create_task(gateway.sessions.watch_rights()), asyncio.create_task(gateway.tell())]
     try:
         await stop.wait()
     finally:
-        watching.cancel()
+        for task in watching:
+            task.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
         await gateway.close()
         for runner in runners:
             await runner.cleanup()

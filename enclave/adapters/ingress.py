@@ -1,7 +1,9 @@
 """From the browser to a session: policy first, then the session's own socket, then the headers of our choice."""
 
+import asyncio
 import re
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import aiohttp
@@ -10,7 +12,8 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from hvelv.enclave.adapters.open_sessions import OpenSession
-from hvelv.enclave.adapters.relay import LARGEST_MESSAGE, answer_like, begun, chosen, has_body, join_websockets, send_on
+from hvelv.enclave.adapters.passing import Passing, today
+from hvelv.enclave.adapters.relay import answer_like, begun, chosen, has_body, join_websockets, send_on
 from hvelv.enclave.adapters.traffic import TrafficLog, kind_of
 from hvelv.enclave.domain.policy import (
     DROPPED_FROM_SESSION,
@@ -23,8 +26,15 @@ from hvelv.enclave.domain.policy import (
     without_tokens,
 )
 from hvelv.enclave.domain.sessions import SessionName
+from hvelv.enclave.domain.traffic import NOT_VIEWED, TrafficLimits, mebibytes
 
 OWNER = re.compile(r"/user/([^/?]+)/([^/?]+)(?:[/?]|$)")
+KERNEL_CHANNELS = re.compile(r"/api/kernels/[^/]+/channels$")
+TOO_LARGE = (
+    "Filen er for stor til å vises: ett svar kan være høyst {most}. Den ligger urørt i arbeidsrommet. "
+    "Les den i en notatbok og vis en del av den."
+)
+CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 NO_RIGHT = Verdict(allowed=False, kind="rights", reason="the right to be in this project has ended")
 
@@ -36,6 +46,7 @@ class Ingress:
     find: Callable[[SessionName], OpenSession | None]
     portal: str
     log: TrafficLog
+    limits: TrafficLimits
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
@@ -75,23 +86,54 @@ class Ingress:
 
     async def _http(self, request: web.Request, session: OpenSession, url: yarl.URL) -> web.StreamResponse:
         headers = self._headers(request, session.name)
+        kind = kind_of(request.raw_path.partition("?")[0], session.name)
         body = request.content if has_body(request) else None
         async with session.client.request(
             request.method, url, headers=headers, data=body, allow_redirects=False
         ) as upstream:
             answer = answer_like(upstream)
+            if (upstream.content_length or 0) > self.limits.answer and request.method != "HEAD":
+                return self._too_large(session, kind)
             for key, value in chosen(upstream.headers, DROPPED_FROM_SESSION):
                 if key.lower() != "set-cookie" or may_set_cookie(value, session.name):
                     answer.headers.add(key, value)
             answer.headers.update(session_headers(self.portal))
-            size = await send_on(request, upstream, answer)
-        kind = kind_of(request.raw_path.partition("?")[0], session.name)
+            size = await send_on(request, upstream, answer, self._paced(session, kind))
+        sent = request.content.total_bytes
+        session.account.came(sent, day=today())
+        if is_work(kind, request.method, request.query_string):
+            session.active()
         if kind != "static":
-            sent = request.content.total_bytes
             self.log.line(
                 session.name, "http", kind=kind, method=request.method, status=answer.status, sent=sent, received=size
             )
         return answer
+
+    def _too_large(self, session: OpenSession, kind: str) -> web.Response:
+        session.account.kept_back(day=today())
+        self.log.line(session.name, "refused", kind="answer-size", asked=kind)
+        sentence = TOO_LARGE.format(most=mebibytes(self.limits.answer))
+        return web.json_response(
+            {"message": sentence, "reason": "too-large"}, status=413,
+            headers=session_headers(self.portal) | {"Cache-Control": "no-store"},
+        )  # fmt: skip
+
+    def _paced(self, session: OpenSession, kind: str) -> Callable[[int], Awaitable[None]]:
+        passed = 0
+
+        async def paced(size: int) -> None:
+            nonlocal passed
+            passed += size
+            if passed > self.limits.answer:
+                session.account.kept_back(day=today())
+                raise aiohttp.ClientPayloadError("more than one answer may carry")
+            now = time.monotonic()
+            if session.account.saw(kind, size, day=today(), now=now):
+                session.alarmed()
+            if kind not in NOT_VIEWED and session.account.window.over(now):
+                await asyncio.sleep(session.slow.take(size, now))
+
+        return paced
 
     async def _websocket(self, request: web.Request, session: OpenSession, url: yarl.URL) -> web.StreamResponse:
         asked = request.headers.get("Sec-WebSocket-Protocol", "")
@@ -101,18 +143,29 @@ class Ingress:
             for item in self._headers(request, session.name).items()
             if not item[0].lower().startswith("sec-websocket")
         ]
+        largest = 2 * self.limits.message  # what is between the two is taken in, and answered for by a sentence
         async with session.client.ws_connect(
-            url, headers=headers, protocols=protocols, max_msg_size=LARGEST_MESSAGE, autoping=False
+            url, headers=headers, protocols=protocols, max_msg_size=largest, autoping=False
         ) as up:
             down = web.WebSocketResponse(
-                protocols=[up.protocol] if up.protocol else [], max_msg_size=LARGEST_MESSAGE, autoping=False
+                protocols=[up.protocol] if up.protocol else [], max_msg_size=largest, autoping=False
             )
-            sent = received = 0
+            passing = Passing(
+                session.account, self.limits, KERNEL_CHANNELS.search(url.raw_path) is not None,
+                session.alarmed, session.active, up.protocol,
+            )  # fmt: skip
             with begun(request), session.has_open(down):
                 await down.prepare(request)
-                sent, received = await join_websockets(down, up)
-        self.log.line(session.name, "websocket", sent=sent, received=received)
+                await join_websockets(down, up, passing)
+        self.log.line(session.name, "websocket", sent=passing.sent, received=passing.received)
         return down
+
+
+def is_work(kind: str, method: str, query: str) -> bool:
+    """Say whether somebody works: opens or changes something. An open page asks for lists all day by itself."""
+    return kind.startswith("api/") and (
+        method in CHANGES or (kind == "api/contents" and "content=1" in query.split("&"))
+    )
 
 
 def named(raw_path: str) -> SessionName | None:

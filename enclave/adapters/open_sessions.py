@@ -13,6 +13,7 @@ from hvelv.enclave.adapters.grants import GrantDoor
 from hvelv.enclave.adapters.relay import client_of_session
 from hvelv.enclave.domain.rights import RightsWatch
 from hvelv.enclave.domain.sessions import SessionLayout, SessionName
+from hvelv.enclave.domain.traffic import Account, Bucket, TrafficLimits, Window
 
 EGRESS = ("hub.sock", "lab.sock")
 LOOK_EVERY = 2.0  # seconds between looks at whether it is time to ask
@@ -28,11 +29,29 @@ class OpenSession:
     websockets: set[web.WebSocketResponse] = field(default_factory=set)
     tasks: set["asyncio.Task[object]"] = field(default_factory=set)
     egress: web.AppRunner | None = None
+    limits: TrafficLimits = field(default_factory=TrafficLimits)
+    account: Account = field(init=False)
+    slow: Bucket = field(init=False)
+    unusual: bool = False
+    active_at: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        """Begin with nothing counted."""
+        self.account = Account(Window(self.limits.hour))
+        self.slow = Bucket(self.limits.slow, self.limits.slow)
 
     @classmethod
-    def of(cls, layout: SessionLayout) -> "OpenSession":
+    def of(cls, layout: SessionLayout, limits: TrafficLimits | None = None) -> "OpenSession":
         """Return a session about which nothing is known yet, so that nothing is open."""
-        return cls(layout, client_of_session(layout.server_socket))
+        return cls(layout, client_of_session(layout.server_socket), limits=limits or TrafficLimits())
+
+    def active(self) -> None:
+        """Note that somebody works in it now."""
+        self.active_at = time.monotonic()
+
+    def alarmed(self) -> None:
+        """Have the custodian told soon that an hour has become unusual."""
+        self.unusual = True
 
     @property
     def name(self) -> SessionName:
@@ -88,6 +107,8 @@ class OpenSessions:
 
     door: GrantDoor
     open_egress: Callable[[OpenSession], Awaitable[web.AppRunner]]
+    ended: Callable[[OpenSession], Awaitable[None]]
+    limits: TrafficLimits = field(default_factory=TrafficLimits)
     known: dict[str, OpenSession] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -100,7 +121,7 @@ class OpenSessions:
         """Take up a session, anew if it was known: ask for its grant and open its way out."""
         async with self.lock:
             await self._drop(layout.name.sid)
-            session = OpenSession.of(layout)
+            session = OpenSession.of(layout, self.limits)
             try:
                 await self.door.check(session.name, session.watch, time.monotonic())
                 session.egress = await self.open_egress(session)
@@ -114,6 +135,7 @@ class OpenSessions:
         session = self.known.pop(sid, None)
         if session is not None:
             await session.close()
+            await self.ended(session)
 
     async def drop(self, sid: str) -> None:
         """Forget a session and close everything of it."""

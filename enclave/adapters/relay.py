@@ -3,7 +3,7 @@
 import asyncio
 import os
 import stat
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,10 @@ import aiohttp
 from aiohttp import web
 from aiohttp.client_proto import ResponseHandler
 
+from hvelv.enclave.adapters.passing import Passing, send
 from hvelv.enclave.domain.policy import SAFE_METHODS
 
 PIECE = 64 << 10
-LARGEST_MESSAGE = 128 << 20  # one websocket message; a kernel's output of a large table fits
 FIRST_FINAL_STATUS = 200
 
 
@@ -89,42 +89,64 @@ def begun(request: web.BaseRequest) -> Iterator[None]:
             request.transport.abort()
 
 
-async def send_on(request: web.BaseRequest, upstream: aiohttp.ClientResponse, answer: web.StreamResponse) -> int:
-    """Stream the upstream's body to the asker and return how many bytes were passed on."""
+async def freely(_size: int) -> None:
+    """Let a piece pass at once."""
+
+
+async def send_on(
+    request: web.BaseRequest,
+    upstream: aiohttp.ClientResponse,
+    answer: web.StreamResponse,
+    paced: Callable[[int], Awaitable[None]] = freely,
+) -> int:
+    """Stream the upstream's body to the asker, each piece when `paced` lets it; return how many bytes were passed on."""
     size = 0
     with begun(request):
         await answer.prepare(request)
         async for piece in upstream.content.iter_chunked(PIECE):
+            await paced(len(piece))
             await answer.write(piece)
             size += len(piece)
         await answer.write_eof()
     return size
 
 
-async def pump(source: Any, target: Any, sizes: list[int], place: int) -> None:
-    """Pass websocket messages from one side to the other until one of them closes; add the bytes to `sizes[place]`."""
-    async for message in source:
-        if message.type == aiohttp.WSMsgType.TEXT:
-            sizes[place] += len(message.data)
-            await target.send_str(message.data)
-        elif message.type == aiohttp.WSMsgType.BINARY:
-            sizes[place] += len(message.data)
-            await target.send_bytes(message.data)
-        elif message.type == aiohttp.WSMsgType.PING:
-            await target.ping(message.data)
-        elif message.type == aiohttp.WSMsgType.PONG:
-            await target.pong(message.data)
-    await target.close()
+async def _signals(message: aiohttp.WSMessage, target: Any) -> None:
+    if message.type == aiohttp.WSMsgType.PING:
+        await target.ping(message.data)
+    elif message.type == aiohttp.WSMsgType.PONG:
+        await target.pong(message.data)
 
 
-async def join_websockets(down: web.WebSocketResponse, up: aiohttp.ClientWebSocketResponse) -> tuple[int, int]:
-    """Connect two websockets until either ends; return the bytes that went in and out."""
-    sizes = [0, 0]
-    halves = [asyncio.ensure_future(pump(down, up, sizes, 0)), asyncio.ensure_future(pump(up, down, sizes, 1))]
+DATA = frozenset({aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY})
+
+
+async def _inwards(down: web.WebSocketResponse, up: aiohttp.ClientWebSocketResponse, passing: Passing) -> None:
+    async for message in down:
+        if message.type in DATA:
+            on, back = passing.to_session(message.data)
+            await send(up, on)
+            await send(down, back)
+        await _signals(message, up)
+    await up.close()
+
+
+async def _outwards(down: web.WebSocketResponse, up: aiohttp.ClientWebSocketResponse, passing: Passing) -> None:
+    async for message in up:
+        if message.type in DATA:
+            await send(down, await passing.to_browser(message.data))
+        elif message.type == aiohttp.WSMsgType.ERROR and up.close_code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG:
+            await send(down, passing.far_too_large())
+        await _signals(message, down)
+    await down.close()
+
+
+async def join_websockets(down: web.WebSocketResponse, up: aiohttp.ClientWebSocketResponse, passing: Passing) -> None:
+    """Connect two websockets until either ends; `passing` counts, slows and holds back."""
+    halves = [asyncio.ensure_future(_inwards(down, up, passing)), asyncio.ensure_future(_outwards(down, up, passing))]
     try:
         await asyncio.wait(halves, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for half in halves:
             half.cancel()
         await asyncio.gather(*halves, return_exceptions=True)
-    return sizes[0], sizes[1]

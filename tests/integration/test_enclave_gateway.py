@@ -25,11 +25,16 @@ from hvelv.enclave.adapters.rooms import control_socket, make_folders, remove_fo
 from hvelv.enclave.adapters.spawner import layout_of
 from hvelv.enclave.adapters.traffic import TrafficLog
 from hvelv.enclave.domain import rights
+from hvelv.enclave.domain.kernel_messages import V1, heads, written
 from hvelv.enclave.domain.sessions import SessionLayout, SessionName
+from hvelv.enclave.domain.traffic import TrafficLimits
 from tests.builders_enclave import ROOT, UID, Installation, a_data_dir, an_installation, wait_for
 
 pytestmark = pytest.mark.integration
 KARI, OLA = SessionName("kari", "p-aaaaaaaaaa"), SessionName("ola", "p-bbbbbbbbbb")
+KERNEL = KARI.prefix + "api/kernels/1/channels"
+K = 1 << 10
+LIMITS = TrafficLimits(answer=256 * K, message=64 * K, rate=64 * K, burst=512 * K, hour=300 * K, slow=64 * K)
 
 
 @dataclass
@@ -79,6 +84,8 @@ def ask(
 class FakeServer:
     """Stands where a session's JupyterLab would, and tells what reached it."""
 
+    printed = 0
+
     def app(self) -> web.Application:
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self.answer)
@@ -86,12 +93,16 @@ class FakeServer:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Upgrade", "").lower() == "websocket":
-            ws = web.WebSocketResponse()
+            ws = web.WebSocketResponse(protocols=[V1], max_msg_size=1 << 30)
             await ws.prepare(request)
             async for message in ws:
+                if message.type is WSMsgType.BINARY:
+                    await self.run(ws, message.data)
                 if message.type is WSMsgType.TEXT:
                     await ws.send_str(message.data[::-1])
             return ws
+        if "large.csv" in request.path:
+            return await self.large(request)
         headers = [
             ("Content-Security-Policy", "default-src *"), ("Content-Disposition", "attachment"), ("Access-Control-Allow-Origin", "*"),
             ("Set-Cookie", "_xsrf=ok; Path=/user/kari/p-aaaaaaaaaa/"), ("Set-Cookie", "portal=stolen; Path=/"), ("X-Frame-Options", "ALLOW"),
@@ -103,6 +114,35 @@ class FakeServer:
             response.headers.add(key, value)
         return response
 
+    async def run(self, ws: web.WebSocketResponse, asked: bytes) -> None:
+        """Print as a kernel does: so many messages of such a size, then the answer that the cell has run."""
+        said = heads(asked, V1)
+        wanted = json.loads(asked[int.from_bytes(asked[40:48], "little") :])
+        for number in range(wanted["times"]):
+            await ws.send_bytes(printed("x" * wanted["size"], said.header))
+            self.printed = number + 1
+        await ws.send_bytes(message_of("shell", "execute_reply", {"status": "ok"}, said.header))
+
+    async def large(self, request: web.Request) -> web.StreamResponse:
+        """Give a file larger than may be shown, with its length said or not."""
+        if request.query_string == "said":
+            return web.Response(body=b"Kari Nordmann;" * 30_000)
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _piece in range(100):
+            await response.write(b"Kari Nordmann;" * 1000)
+        return response
+
+
+def message_of(channel: str, kind: str, content: dict[str, Any], parent: Any) -> bytes:
+    header = {"msg_id": f"{kind}-1", "msg_type": kind, "session": "s", "username": "", "version": "5.3", "date": ""}
+    document = {"header": header, "parent_header": dict(parent), "metadata": {}, "content": content}
+    return written(channel, document, V1)
+
+
+def printed(text: str, parent: Any) -> bytes:
+    return message_of("iopub", "stream", {"name": "stdout", "text": text}, parent)
+
 
 @dataclass
 class Desk:
@@ -110,6 +150,7 @@ class Desk:
 
     at: Installation
     log: io.StringIO = field(default_factory=io.StringIO)
+    servers: dict[SessionName, FakeServer] = field(default_factory=dict)
     stop_event: asyncio.Event | None = None
     task: Any = None
 
@@ -136,7 +177,8 @@ class Desk:
         """Make a session's folders and tell the gateway, as the spawner does."""
         layout = layout_of(self.at.settings, name)
         make_folders(layout, None)
-        self.at.servers.on_socket(FakeServer().app(), layout.server_socket)
+        self.servers[name] = FakeServer()
+        self.at.servers.on_socket(self.servers[name].app(), layout.server_socket)
         assert (
             ask(UnixConnection(control_socket(self.at.settings.run_dir)), "PUT", f"/sessions/{name.sid}").status == 204
         )
@@ -146,9 +188,12 @@ class Desk:
         connection = http.client.HTTPConnection("127.0.0.1", self.at.settings.gateway_port, timeout=10)
         return ask(connection, method, path, headers=[(key.replace("_", "-"), value) for key, value in headers.items()])
 
-    def websocket(self, path: str, origin: str = "") -> Any:
+    def websocket(self, path: str, origin: str = "", **more: Any) -> Any:
         host = f"127.0.0.1:{self.at.settings.gateway_port}"
-        return connect(f"ws://{host}{path}", origin=origin or f"http://{host}")
+        return connect(f"ws://{host}{path}", origin=origin or f"http://{host}", **more)
+
+    def kernel(self) -> Any:
+        return self.websocket(KERNEL, subprotocols=[V1], max_size=1 << 30)
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +202,8 @@ def desk() -> Iterator[Desk]:
         patch.setattr(rights, "ASK_EVERY", 0.2)
         patch.setattr("hvelv.enclave.adapters.open_sessions.LOOK_EVERY", 0.1)
         at.custodian.grants |= {("kari", KARI.project), ("ola", OLA.project)}
+        patch.setattr("hvelv.enclave.adapters.gateway.traffic_limits", lambda _settings: LIMITS)
+        patch.setattr("hvelv.enclave.adapters.gateway.TELL_EVERY", 0.1)
         desk = Desk(at)
         desk.start()
         yield desk
@@ -326,6 +373,114 @@ def test_the_log_tells_kinds_and_never_paths(desk, kari):
     text = desk.log.getvalue()
     assert "Nordmann" not in text
     assert "secret" not in text
+
+
+# ---- how much passes
+
+
+def ran(ws: Any) -> list[tuple[str, str]]:
+    """Return what a cell shows until it has run: streams and answers."""
+    shown = []
+    while True:
+        message = ws.recv(20)
+        said = heads(message, V1)
+        content = json.loads(message[int.from_bytes(message[40:48], "little") :])
+        assert said.parent == {"msg_id": "cell", "session": "s"}
+        if said.header["msg_type"] == "execute_reply":
+            return shown
+        shown.append((content["name"], content["text"]))
+
+
+def cell(times: int, size: int) -> bytes:
+    document = {"header": {"msg_id": "cell", "session": "s"}, "parent_header": {}, "metadata": {}}
+    return written("shell", document | {"content": {"times": times, "size": size}}, V1)
+
+
+def told_of(desk: Desk, person: str) -> list[dict[str, Any]]:
+    path = f"/traffic/{person}/"
+    return [json.loads(seen["body"]) for seen in desk.at.custodian.seen if seen["path"].startswith(path)]
+
+
+@pytest.mark.parametrize(("size", "says"), [(100 * K, "høyst 0 MB"), (500 * K, "større enn det som kan tas imot")])
+def test_in_place_of_a_message_that_is_too_large_the_cell_shows_a_sentence(desk, kari, size, says):
+    with desk.kernel() as ws:
+        ws.send(cell(1, size))
+        if size < 2 * LIMITS.message:
+            (name, text), *others = ran(ws)
+            assert others == []
+        else:  # not taken in at all: the page is told, and opens its websocket anew
+            content = ws.recv(10)
+            name, text = json.loads(content[int.from_bytes(content[40:48], "little") :]).values()
+        assert name == "stderr"
+        assert says in text
+        assert "xxx" not in text
+    with desk.kernel() as ws:
+        ws.send(cell(2, 10))
+        assert ran(ws) == [("stdout", "x" * 10)] * 2
+
+
+def test_a_cell_that_is_too_large_is_not_sent_and_says_so(desk, kari):
+    with desk.kernel() as ws:
+        document = {"header": {"msg_id": "cell", "session": "s"}, "parent_header": {}, "metadata": {}}
+        ws.send(written("shell", document | {"content": {"code": "#" * 100 * K}}, V1))
+        message = ws.recv(10)
+        assert heads(message, V1).parent["msg_id"] == "cell"
+        assert "ikke sendt til kjernen" in json.loads(message[int.from_bytes(message[40:48], "little") :])["text"]
+
+
+def test_a_file_larger_than_one_answer_may_be_is_refused_with_a_sentence(desk, kari):
+    answer = desk.browse(KARI.prefix + "api/contents/large.csv?said")
+    assert answer.status == 413
+    assert "for stor til å vises" in answer.json["message"]
+    assert "Nordmann" not in answer.body.decode()
+    assert "sandbox" in answer.headers["Content-Security-Policy"]
+
+
+def test_an_answer_that_does_not_say_how_long_it_is_is_broken_off_where_it_is_too_large(desk, kari):
+    with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+        desk.browse(KARI.prefix + "api/contents/large.csv?unsaid")
+
+
+def test_one_endless_output_holds_up_neither_other_kernels_nor_pages(desk, ola):
+    other = OLA.prefix + "api/kernels/1/channels"
+    with desk.websocket(other, subprotocols=[V1], max_size=1 << 30) as flooding:
+        flooding.send(cell(4000, 60 * K))
+        for _message in range(5):
+            flooding.recv(10)
+        with desk.websocket(OLA.prefix + "api/kernels/2/channels") as ws:
+            ws.send("abc")
+            assert ws.recv(10) == "cba"
+        assert desk.browse(OLA.prefix + "lab").status == 200
+        server = desk.servers[OLA]
+        assert server.printed < 4000  # the kernel's own output stands still, instead of filling the gateway
+
+
+def test_what_passed_is_told_by_kind_and_at_the_end_and_an_unusual_hour_at_once(desk, kari):
+    desk.at.custodian.seen.clear()
+    desk.browse(KARI.prefix + "api/contents/x.csv")
+    with desk.kernel() as ws:
+        ws.send(cell(6, 60 * K))  # more than an hour may hold
+        assert len(ran(ws)) == 6
+    wait_for(lambda: any(row["alarms"] == 1 for row in told_of(desk, "kari")), 10)
+    ask(UnixConnection(control_socket(desk.at.settings.run_dir)), "DELETE", f"/sessions/{KARI.sid}")
+    wait_for(lambda: any(row["ended"] for row in told_of(desk, "kari")) or told_of(desk, "kari"), 10)
+    rows = told_of(desk, "kari")
+    viewed = {kind: sum(row["viewed"].get(kind, 0) for row in rows) for row in rows for kind in row["viewed"]}
+    assert set(viewed) == {"api/contents", "kernel"}
+    assert 6 * 60 * K < viewed["kernel"] < 7 * 60 * K
+    assert sum(row["alarms"] for row in rows) == 1
+    assert sum(row["sent"] for row in rows) == len(cell(6, 60 * K))
+    assert "x.csv" not in str(rows)
+
+
+def test_what_the_custodian_does_not_take_is_told_later(desk, ola):
+    desk.at.custodian.seen.clear()
+    desk.at.custodian.deaf = True
+    desk.browse(OLA.prefix + "api/contents/x.csv")
+    ask(UnixConnection(control_socket(desk.at.settings.run_dir)), "DELETE", f"/sessions/{OLA.sid}")
+    assert told_of(desk, "ola") == []
+    desk.at.custodian.deaf = False
+    wait_for(lambda: [row["ended"] for row in told_of(desk, "ola")] == [True], 10)
 
 
 # ---- the session's own folder is not to be trusted

@@ -71,6 +71,18 @@ class Settings(BaseSettings):
     session_memory: str = Field("2G", description="Memory limit of one session.")
     session_cpus: float = Field(1.0, description="Processor limit of one session, in cores.")
     session_processes: int = Field(512, description="Most processes and threads in one session.")
+    session_answer_limit: str = Field(
+        "64M",
+        description="Most that one answer of a session may carry to the browser; a larger file is read in a notebook instead.",
+    )
+    session_message_limit: str = Field(
+        "32M",
+        description="Most that one websocket message may carry; in place of a larger one the cell shows a sentence.",
+    )
+    session_hour_limit: str = Field(
+        "256M",
+        description="Viewed in one session in an hour before it counts as unusual: people in charge are told, and what follows in that hour comes slowly.",
+    )
     session_uid_base: int = Field(
         200_000, description="First user id given to sessions when the platform runs as root."
     )

@@ -10,7 +10,8 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 
 from hvelv.catalog.pages import vault_api
-from hvelv.enclave.pages import exports_api, project_api
+from hvelv.enclave.pages import exports_api, project_api, traffic_api
+from hvelv.enclave.service.traffic import TrafficBook
 from hvelv.kernel.ids import ProjectId
 from hvelv.kernel.serving import Door
 from hvelv.kernel.serving import serve as serve_doors
@@ -45,6 +46,7 @@ def door(made: Desk, routers: tuple[APIRouter, ...], lifespan: Callable[[FastAPI
     app.state.office = made.office
     app.state.exports = made.exports
     app.state.lab_project = made.lab_project
+    app.state.traffic = TrafficBook(made.database, made.clock)
     app.state.reidentification = made.reidentification
     for router in routers:
         app.include_router(router)
@@ -76,6 +78,7 @@ def portal_door(made: Desk) -> FastAPI:
         accounts_api.router,
         reidentification_api.router,
         exports_api.portal_router,
+        traffic_api.portal_router,
         _audit(made),
     )
     return door(made, routers, lifespan)
@@ -89,6 +92,7 @@ def enclave_door(made: Desk) -> FastAPI:
         lab_api.router,
         background_api.router,
         exports_api.lab_router,
+        traffic_api.enclave_router,
     )
     return door(made, routers)
 

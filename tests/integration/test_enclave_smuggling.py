@@ -22,6 +22,7 @@ from hvelv.enclave.adapters.open_sessions import OpenSession
 from hvelv.enclave.adapters.relay import server_of
 from hvelv.enclave.adapters.traffic import TrafficLog
 from hvelv.enclave.domain.sessions import SessionLayout, SessionName
+from hvelv.enclave.domain.traffic import TrafficLimits
 from hvelv.kernel.settings import Settings
 from tests.builders_enclave import a_data_dir, some_settings
 
@@ -97,7 +98,9 @@ async def a_gate(settings: Settings) -> AsyncIterator[Gate]:
     ]
     egress = Egress.of(settings, log)
     app = web.Application(client_max_size=0)
-    app.router.add_route("*", "/{path:.*}", Ingress(lambda _name: session, settings.portal_url, log).handle)
+    app.router.add_route(
+        "*", "/{path:.*}", Ingress(lambda _name: session, settings.portal_url, log, TrafficLimits()).handle
+    )
     front = server_of(app, 1)
     await front.setup()
     await web.UnixSite(front, str(settings.run_dir / "front.sock")).start()

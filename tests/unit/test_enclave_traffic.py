@@ -1,12 +1,14 @@
 """What sessions pass: counted by day, an hour that is unusual, a rate in the long run, and rows without content."""
 
+import asyncio
 import json
 import subprocess
 
 import pytest
 
+from hvelv.enclave.adapters.passing import Passing
 from hvelv.enclave.domain.kernel_messages import LARGEST_HEAD, LARGEST_TEXT, V1, Heads, heads, instead, written
-from hvelv.enclave.domain.traffic import HOUR, Account, Bucket, Window
+from hvelv.enclave.domain.traffic import HOUR, Account, Bucket, TrafficLimits, Window
 from hvelv.enclave.service.traffic import Passed, TrafficBook
 from hvelv.kernel.clock import SetClock
 from hvelv.kernel.database import custodian
@@ -105,6 +107,23 @@ def test_in_place_of_a_message_comes_a_sentence_or_an_answer_that_ends_the_waiti
     found = heads(said := instead(of, "For stort.", identity="1", at="2026", protocol=V1), V1)
     assert (found.channel, found.header["msg_type"], found.parent) == (channel, shown, {"msg_id": "asked"})
     assert b"For stort." in said
+
+
+def test_a_websocket_waits_for_its_rate_and_for_the_slow_one_in_an_unusual_hour(monkeypatch):
+    waited, alarms = [], []
+
+    async def sleep(seconds):
+        waited.append(seconds)
+
+    monkeypatch.setattr("hvelv.enclave.adapters.passing.asyncio.sleep", sleep)
+    monkeypatch.setattr("hvelv.enclave.adapters.passing.time.monotonic", lambda: 0.0)
+    limits = TrafficLimits(message=100, rate=10, burst=100, hour=200, slow=1)
+    account = an_account(limits.hour)
+    passing = Passing(account, limits, of_kernel=True, alarmed=lambda: alarms.append(1), active=lambda: None)
+    for _message in range(3):
+        assert asyncio.run(passing.to_browser(b"x" * 100)) == b"x" * 100
+    assert waited == [10, 200]
+    assert alarms == [1]
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from fastapi.responses import Response
 
 from hvelv.catalog.service.catalogue import Catalogue
 from hvelv.enclave.service.rooms import Rooms, RoomState
+from hvelv.kernel.clock import SystemClock
 from hvelv.kernel.errors import Denied, Invalid, NotFound, Problem, Refusal, Unavailable, _
 from hvelv.kernel.people import Person
 from hvelv.kernel.web import PageShell, SignedIn
@@ -251,7 +252,15 @@ def lab(request: Request, person: SignedIn, shell: PageShell, *, index: Index, h
     found = member(index, person, project_id)
     if hub.room(person.id, found.id).state is not RoomState.OPEN:
         return shell.back(request, f"/projects/{found.id}", _("Arbeidsrommet er ikke åpent. Åpne det her."))
-    return shell.page(request, "lab.html", project=found, address=hub.room_url(person.id, found.id))
+    address = hub.room_url(person.id, found.id)
+    return shell.page(request, "lab.html", project=found, address=address, now=SystemClock().now())
+
+
+@router.get("/projects/{project_id}/lab/mark")
+def mark(request: Request, person: SignedIn, shell: PageShell, *, index: Index, project_id: str) -> Response:
+    """Show the mark that lies over the frame, with the time it is now; the frame's page asks for it each minute."""
+    found = member(index, person, project_id)
+    return shell.page(request, "lab_mark.html", project=found, now=SystemClock().now())
 
 
 def pieces(opened: AbstractContextManager[httpx.Response], response: httpx.Response) -> Iterator[bytes]:

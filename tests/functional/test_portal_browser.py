@@ -1,5 +1,7 @@
 """The portal in a real Chromium: nothing blocked by its own policy, nothing to scroll sideways for on a phone."""
 
+import re
+
 import pytest
 
 from hvelv.enclave.service.rooms import RoomState
@@ -75,3 +77,23 @@ def test_what_is_injected_into_a_page_is_not_run(site, chromium):
 
     assert page.evaluate("window.ran") is None
     assert any("Content Security Policy" in c for c in complaints)
+
+
+def test_the_mark_over_the_lab_says_who_and_when_and_is_in_nobodys_way(site, chromium):
+    portal, origin = site
+    portal.rooms.states["ola", "p-0001"] = RoomState.OPEN
+    page, _complaints = a_window(site, chromium, "ola")
+    page.goto(origin + "/projects/p-0001/lab")
+    portal.rooms.states["ola", "p-0001"] = RoomState.OPENING
+    said = page.locator("#mark text").first.text_content()
+    box = page.locator("iframe").bounding_box()
+    middle = [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]
+
+    assert "Ola" in said
+    assert "p-0001" in said
+    assert re.search(r"20\d\d.*\d\d[:.]\d\d", said)
+    assert page.locator("#mark").bounding_box() == box
+    assert page.locator("#mark").get_attribute("aria-hidden") == "true"
+    assert page.evaluate("([x, y]) => document.elementFromPoint(x, y).tagName", middle) == "IFRAME"
+    assert page.evaluate("getComputedStyle(document.querySelector('#mark text')).fillOpacity") == "0.3"
+    page.context.close()

@@ -95,6 +95,7 @@ ROUTES: Mapping[tuple[str, str], Access] = {
     ("GET", "/projects/{project_id}/session"): MEMBER,
     ("POST", "/projects/{project_id}/session/stop"): MEMBER,
     ("GET", "/projects/{project_id}/lab"): MEMBER,
+    ("GET", "/projects/{project_id}/lab/mark"): MEMBER,
     ("GET", "/exports/{export_id}/download"): MEMBER,
     ("GET", "/bundles/{token}"): MEMBER,
     ("GET", "/reidentification"): _of(

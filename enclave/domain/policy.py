@@ -38,6 +38,7 @@ CLOSED: tuple[Rule, ...] = (
     Rule(
         "tree", _below("tree", "notebooks", "edit", "view", "consoles"), "the classic pages, with their own downloads"
     ),
+    Rule("tree", _below("nbdime/[a-z-]*difftool"), "pages of their own; differences are shown inside JupyterLab"),
     Rule("download", _below("api/contents/.*/download", "download", "api/export"), "downloads by extensions"),
     Rule("trust", re.compile("/api/contents/.*/trust", re.IGNORECASE | re.DOTALL), "marking a notebook as trusted"),
     Rule("proxy", _below("proxy", r"proxy/.*", "server-proxy", "api/server-proxy"), "proxying to other ports"),

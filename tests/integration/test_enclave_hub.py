@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import os
+import re
 import signal
 import subprocess
 import time
@@ -185,6 +186,20 @@ def test_a_notebook_in_the_shared_folder_is_saved_and_git_keeps_versions_of_it(a
     )
     assert said.split() == ["kari:first"]
     assert (layout_of(at.settings, SessionName("kari", PROJECT)).shared / "plan.ipynb").exists()
+
+
+def test_the_libraries_that_the_documentation_names_are_there(kari):
+    names = re.findall(r"`([a-z0-9_]+)`", Path("docs/lab.md").read_text().partition("## Software")[2])
+    assert {"polars", "duckdb", "statsmodels", "sklearn", "ipywidgets"} <= set(names)
+    code = f"import importlib\nfor name in {names!r}: importlib.import_module(name)\nprint('all there')"
+    assert kari.run_code(KARI, code, 120) == "all there\n"
+
+
+def test_the_side_bar_for_git_has_its_answers(kari):
+    answer = kari.api("GET", KARI, "git/settings")
+    assert answer.status_code == 200, answer.text
+    assert kari.api("POST", KARI, "git/felles/init", json={}).status_code == 200
+    assert "main" in kari.api("POST", KARI, "git/felles/status", json={}).text
 
 
 def test_news_terminals_and_extensions_are_off(kari):

@@ -31,7 +31,7 @@ OPEN = [
     "/lab/api/workspaces/default", "/api/contents", "/api/contents/a%20folder/notes%2Etxt", "/api/contents/files/x.ipynb",
     "/api/contents/tree", "/api/contents/100%25.ipynb", "/api/kernels", "/api/kernels/1-2/channels", "/api/sessions",
     "/static/lab/main.js", "/static/lab/main.js.map", "/api/kernelspecs", "/oauth_callback", "/api/me", "/lsp/status",
-    "/api/contents/r%C3%A5data.ipynb/checkpoints",
+    "/api/contents/r%C3%A5data.ipynb/checkpoints", "/git/settings", "/git/felles/diff", "/nbdime/api/gitdiff",
 ]  # fmt: skip
 SHUT = {
     "/files/data.csv": "files", "/files": "files", "/FILES/data.csv": "files", "//files/data.csv": "files", "/%66iles/x": "files",
@@ -40,7 +40,7 @@ SHUT = {
     "/%2ffiles/x": "files", "/./files/x": "files", "/lab/..;/files/x": "path", "/files%00.ipynb": "path", "/%0a": "path",
     "/nbconvert/html/a.ipynb": "nbconvert", "/api/nbconvert": "nbconvert", "/terminals/1": "terminal", "/api/terminals": "terminal",
     "/terminals/websocket/1": "terminal", "/tree": "tree", "/notebooks/a.ipynb": "tree", "/edit/a": "tree", "/view/a": "tree",
-    "/proxy/8888/": "proxy", "/proxy/absolute/80": "proxy", "/lab/api/extensions": "extensions", "/lab/api/plugins/x": "extensions",
+    "/nbdime/difftool": "tree", "/nbdime/git-difftool": "tree", "/nbdime/checkpoint-difftool": "tree", "/proxy/8888/": "proxy", "/proxy/absolute/80": "proxy", "/lab/api/extensions": "extensions", "/lab/api/plugins/x": "extensions",
     "/lab/api/news": "news", "/lab/api/update": "news", "/lab/api/build": "build", "/api/contents/a.ipynb/trust": "trust",
     "/api/contents/a/b/download": "download", "/api/shutdown": "shutdown", "/../../ola/p-abc/lab": "path", "/../p-xyz/lab": "path",
     "/..%2f..%2f..%2fhub/api": "path", "/" + "a" * 5000: "path", "/%25252525252525252525252566iles": "path",

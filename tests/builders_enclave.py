@@ -185,6 +185,15 @@ class Servers:
         path.chmod(0o666)
         self._closers.append(runner.cleanup)
 
+    def on_port(self, app: web.Application, port: int) -> None:
+        async def start() -> web.AppRunner:
+            runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", port).start()
+            return runner
+
+        self._closers.append(self.call(start()).cleanup)
+
     def close(self) -> None:
         for closer in reversed(self._closers):
             self.call(closer())
@@ -195,9 +204,12 @@ class Servers:
 
 @dataclass
 class FakeCustodian:
-    """Says yes to the grants it was given, and keeps what reached its lab door."""
+    """Says yes to the grants it was given, answers with the documents it was given, and keeps what reached its lab door."""
 
     grants: set[tuple[str, str]] = field(default_factory=set)
+    documents: dict[str, Any] = field(default_factory=dict)
+    refused: dict[str, dict[str, Any]] = field(default_factory=dict)
+    silent: bool = False
     broken: bool = False
     deaf: bool = False  # takes no other question
     seen: list[dict[str, Any]] = field(default_factory=list)
@@ -230,7 +242,11 @@ class FakeCustodian:
                 "body": await request.read(),
             }
         )
-        return web.json_response({"ok": True, "title": "Prosjektet"})
+        if self.silent and request.transport:
+            request.transport.close()
+        if request.path in self.refused:
+            return web.json_response(self.refused[request.path], status=403)
+        return web.json_response(self.documents.get(request.path, {"ok": True, "title": "Prosjektet"}))
 
 
 class FakePortal:

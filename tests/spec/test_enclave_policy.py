@@ -32,6 +32,7 @@ OPEN = [
     "/api/contents/tree", "/api/contents/100%25.ipynb", "/api/kernels", "/api/kernels/1-2/channels", "/api/sessions",
     "/static/lab/main.js", "/static/lab/main.js.map", "/api/kernelspecs", "/oauth_callback", "/api/me", "/lsp/status",
     "/api/contents/r%C3%A5data.ipynb/checkpoints", "/git/settings", "/git/felles/diff", "/nbdime/api/gitdiff",
+    "/hvelv/panel", "/lab/extensions/hvelv-panel/static/remoteEntry.js",
 ]  # fmt: skip
 SHUT = {
     "/files/data.csv": "files", "/files": "files", "/FILES/data.csv": "files", "//files/data.csv": "files", "/%66iles/x": "files",

@@ -42,7 +42,7 @@ def test_a_wheel_built_from_the_sdist_holds_every_package(tmp_path):
     subprocess.run([*build, "--wheel", str(source)], check=True, capture_output=True)
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
         names = set(wheel.namelist())
-    here = {p for p in tracked() if p.suffix in {".py", ".html", ".po"}}
+    here = {p for p in tracked() if p.suffix in {".py", ".html", ".po", ".js", ".css", ".json"}}
     expected = {
         "hvelv/" + str(p.relative_to(REPO)).removeprefix("src/hvelv/")
         for p in here

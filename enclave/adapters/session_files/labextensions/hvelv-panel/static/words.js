@@ -1,0 +1,110 @@
+// The panel's words in bokmål and English, and which of them to use.
+
+const NB = {
+  panel: "Prosjekt",
+  caption: "Prosjektet: tabeller, budsjett og utleveringer",
+  refresh: "Hent på nytt",
+  loading: "Henter …",
+  fresh: (time) => `Hentet kl. ${time}`,
+  until: (date) => `Datatillatelsen gjelder til ${date}`,
+  tables: "Tabeller",
+  noTables: "Prosjektet har ingen tabeller. Se på prosjektets side i portalen om datatillatelsen gir noen.",
+  waiting: "Uttrekket er ikke klart ennå. Hent på nytt om litt.",
+  size: (rows, persons) => `${rows} rader, ${persons} personer`,
+  read: "Sett inn lesing",
+  readTitle: (name) => `Sett inn kode som leser ${name}`,
+  insertTitle: (name) => `Sett inn ${name}`,
+  find: "Finn variabel",
+  noneFound: "Ingen variabel passer.",
+  unit: "enhet",
+  categories: "Kategorier",
+  budget: "Personvernbudsjett",
+  noBudget: "Prosjektet har ikke noe budsjett å bruke.",
+  spent: (spent, all) => `Brukt ${spent} av ${all}`,
+  left: (left) => `${left} igjen`,
+  releases: "Resultater",
+  noReleases: "Ingen ennå. Still et spørsmål med project.query(…) og be om svaret med .release(rho=…).",
+  exports: "Utleveringer",
+  noExports: "Ingen ennå. Be om en med project.export([…], title=\"…\").",
+  states: { checking: "kontrolleres", needs_human: "venter på en kontrollør", released: "utlevert", refused: "avslått", withdrawn: "trukket" },
+  fetch: "Filene hentes på prosjektets side i portalen.",
+  help: "De første stegene",
+  steps: [
+    "Åpne en notatbok, og sett inn lesing av en tabell herfra.",
+    "Se på radene med pandas. De blir her inne.",
+    "Still et spørsmål; .quote(rho=…) viser pris og usikkerhet, og koster ingenting.",
+    ".release(rho=…) gir svaret og belaster budsjettet.",
+    "project.export([…], title=\"…\") ber om å få svaret ut.",
+  ],
+  snippet: "Sett inn",
+  inserted: (text) => `Satt inn: ${text}`,
+  noNotebook: "Ingen notatbok er åpen. Åpne eller lag en, klikk i en celle, og prøv igjen.",
+  refusedTitle: "Dette gikk ikke",
+  silent: {
+    reason: "Arbeidsøkten svarer ikke.",
+    remedy: "Vent litt og hent på nytt. Hjelper det ikke: lagre, og åpne arbeidsrommet på nytt fra prosjektets side.",
+  },
+  refusals: {},
+  remedyUnknown: "Hent på nytt om litt. Hjelper det ikke, si fra til drift.",
+};
+
+const EN = {
+  panel: "Project",
+  caption: "The project: tables, budget and exports",
+  refresh: "Refresh",
+  loading: "Loading …",
+  fresh: (time) => `Loaded at ${time}`,
+  until: (date) => `The permit is valid until ${date}`,
+  tables: "Tables",
+  noTables: "The project has no tables. See on the project's page in the portal whether its permit gives any.",
+  waiting: "The extract is not ready yet. Refresh in a while.",
+  size: (rows, persons) => `${rows} rows, ${persons} persons`,
+  read: "Insert reading",
+  readTitle: (name) => `Insert code that reads ${name}`,
+  insertTitle: (name) => `Insert ${name}`,
+  find: "Find a variable",
+  noneFound: "No variable matches.",
+  unit: "unit",
+  categories: "Categories",
+  budget: "Privacy budget",
+  noBudget: "The project has no budget to spend.",
+  spent: (spent, all) => `${spent} of ${all} spent`,
+  left: (left) => `${left} left`,
+  releases: "Releases",
+  noReleases: "None yet. Ask a question with project.query(…) and for its answer with .release(rho=…).",
+  exports: "Exports",
+  noExports: "None yet. Ask for one with project.export([…], title=\"…\").",
+  states: { checking: "being checked", needs_human: "waits for a checker", released: "released", refused: "refused", withdrawn: "withdrawn" },
+  fetch: "The files are fetched on the project's page in the portal.",
+  help: "The first steps",
+  steps: [
+    "Open a notebook, and insert the reading of a table from here.",
+    "Look at the rows with pandas. They stay in here.",
+    "Ask a question; .quote(rho=…) shows price and error, and costs nothing.",
+    ".release(rho=…) gives the answer and is charged to the budget.",
+    "project.export([…], title=\"…\") asks for the answer to be brought out.",
+  ],
+  snippet: "Insert",
+  inserted: (text) => `Inserted: ${text}`,
+  noNotebook: "No notebook is open. Open or make one, click in a cell, and try again.",
+  refusedTitle: "This did not work",
+  silent: {
+    reason: "The session does not answer.",
+    remedy: "Wait a little and refresh. If that does not help: save, and open the session anew from the project's page.",
+  },
+  // The platform speaks bokmål to sessions; what it most often refuses with stands here too.
+  refusals: {
+    rights: { reason: "You no longer have access to the project.", remedy: "See the project's page about its permit." },
+    denied: { reason: "You do not have access to this.", remedy: "See the project's page about its permit." },
+    unavailable: { reason: "The platform does not answer.", remedy: "Wait a little and refresh." },
+  },
+  remedyUnknown: "Refresh in a while. If that does not help, tell those who run the platform.",
+};
+
+// JupyterLab says "en" when nobody has chosen, so its language counts where it is another, and the browser's otherwise.
+export function pickWords(lab, browser) {
+  const chosen = lab && !/^(en|default)/i.test(lab) ? [lab] : [...(browser || [])];
+  const norwegian = (code) => /^(nb|nn|no)\b/i.test(code);
+  const known = chosen.find((code) => norwegian(code) || /^en\b/i.test(code));
+  return known && norwegian(known) ? { ...NB, code: "nb" } : { ...EN, code: "en" };
+}

@@ -20,7 +20,7 @@ from hvelv.catalog.domain.uploads import Checked, Preview, Published, Uploaded
 from hvelv.catalog.service.catalogue import Catalogue
 from hvelv.catalog.service.publishing import Publishing
 from hvelv.catalog.service.selections import Selected, Selections
-from hvelv.enclave.service.rooms import Room, RoomState
+from hvelv.enclave.service.rooms import Room, RoomState, Running
 from hvelv.kernel.authority import authorise
 from hvelv.kernel.clock import SetClock
 from hvelv.kernel.database import registry
@@ -186,6 +186,13 @@ class StubRooms:
     def close_room(self, person: str, project: str) -> None:
         self.states.pop((person, project), None)
 
+    def running(self) -> tuple[Running, ...]:
+        return tuple(
+            Running(person, project, NOON.isoformat(), NOON.isoformat(), 700 << 20, 2 << 30, 0.25, 1.0, 12, 512)
+            for (person, project), state in self.states.items()
+            if state is RoomState.OPEN
+        )
+
     def room_url(self, person: str, project: str) -> str:
         return f"{HUB}/user/{person}/{project}/lab"
 
@@ -199,8 +206,8 @@ class StubDoor:
 
     def call(self, method: str, path: str, *, actor: str = "", json: Any = None) -> Any:
         self.asked.append((method, path, actor))
-        if path.startswith("/audit/verify"):
-            return {"rows": 7, "faults": []}
+        if path in FIXED:
+            return FIXED[path]
         if path.startswith("/audit/events"):
             return [
                 {
@@ -232,6 +239,12 @@ class StubDoor:
         yield httpx.Response(200, headers=headers, content=b"PK\x05\x06" + b"\0" * 18)
 
 
+FIXED: dict[str, Any] = {
+    "/audit/verify": {"rows": 7, "faults": []},
+    "/traffic/today": [
+        {"person": "ola", "project": "p-0001", "viewed": 300_000_000, "sent": 1, "held_back": 0, "alarms": [NOON.isoformat()]}
+    ],
+}  # fmt: skip
 PRIVACY: dict[str, Any] = {
     "budget": [
         {

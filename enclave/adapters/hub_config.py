@@ -31,7 +31,11 @@ ROLES: tuple[dict[str, Any], ...] = (
         ],
     },
     {"name": "server", "scopes": ["users:activity!user", "access:servers!server"]},
-    {"name": "portal", "services": ["portal"], "scopes": ["servers", "read:servers", "read:users:name", "list:users"]},
+    {
+        "name": "portal",
+        "services": ["portal"],
+        "scopes": ["servers", "read:servers", "admin:server_state", "read:users:name", "list:users"],
+    },
 )
 
 

@@ -19,6 +19,7 @@ from hvelv.enclave.adapters.rooms import control_socket, make_folders, remove_fo
 from hvelv.enclave.adapters.sandbox import CannotConfineError, Sandbox, check_environment, missing_tools
 from hvelv.enclave.adapters.uids import UidTable
 from hvelv.enclave.adapters.unix_http import asking
+from hvelv.enclave.adapters.usage import Meter
 from hvelv.enclave.domain.rights import RightsWatch
 from hvelv.enclave.domain.sessions import SessionLayout, SessionLimits, SessionName, bytes_in
 from hvelv.kernel.settings import Settings
@@ -127,8 +128,14 @@ class EnclaveSpawner(LocalProcessSpawner):  # type: ignore[misc]
         super(LocalProcessSpawner, self).load_state(state)
 
     def get_state(self) -> dict[str, Any]:
-        """Keep nothing for a later hub."""
-        return dict(super(LocalProcessSpawner, self).get_state())
+        """Keep nothing for a later hub; tell the portal, which asks by the hub's API, what the session uses now."""
+        state = dict(super(LocalProcessSpawner, self).get_state())
+        return state if self.proc is None else state | {"usage": self._usage()}
+
+    def _usage(self) -> dict[str, float | None]:
+        limits = limits_of(self.settings)
+        most = {"memory_limit": limits.memory, "cores_limit": limits.cpus, "processes_limit": limits.processes}
+        return most | self.meter.read()
 
     async def _tell_gateway(self, method: str) -> None:
         async with asking(control_socket(self.settings.run_dir), seconds=15) as client:
@@ -159,6 +166,7 @@ class EnclaveSpawner(LocalProcessSpawner):  # type: ignore[misc]
             await self._tell_gateway("PUT")
             self.port = self.settings.gateway_port
             sandbox = Sandbox(self.layout, limits_of(self.settings), environment, uid, group)
+            self.meter = Meter(self._groups, self.session.sid)
             self.proc = start_sandbox(sandbox, self.get_env(), self.layout.home / "log", self._groups)
         except BaseException:
             await self._leave_nothing()

@@ -10,6 +10,7 @@ from fastapi.responses import Response
 
 from hvelv.catalog.service.catalogue import Catalogue
 from hvelv.enclave.service.rooms import Rooms, RoomState
+from hvelv.enclave.service.stops import Stops
 from hvelv.kernel.clock import SystemClock
 from hvelv.kernel.errors import Denied, Invalid, NotFound, Problem, Refusal, Unavailable, _
 from hvelv.kernel.people import Person
@@ -109,6 +110,8 @@ def _project(
     silent: list[Refusal] = []
     privacy = _asked(custodian, f"/projects/{found.id}/privacy", person, silent) or {}
     exports = (_asked(custodian, f"/projects/{found.id}/exports", person, silent) or []) if takes_part else []
+    names = {p: (known.name if (known := people.find(p)) else p) for p in sorted(found.permit.people)}
+    here = _here(hub, found, silent) if takes_part else frozenset()
     return shell.page(
         request,
         "project.html",
@@ -116,10 +119,12 @@ def _project(
         project=found,
         permit=found.permit,
         titles={d.id: d.title for d in catalogue.datasets()},
-        names={p: (known.name if (known := people.find(p)) else p) for p in sorted(found.permit.people)},
+        names=names,
         purposes=PURPOSE_NAMES,
         takes_part=takes_part,
         room=_room(hub, person, found, silent) if takes_part else RoomState.CLOSED,
+        working_now=[names[p] for p in sorted(names) if p in here],
+        stopped=Stops(request.app.state.registry).last(person.id, found.id, SystemClock().now()),
         silent=silent,
         exports=exports,
         ways={a.value: said for a, said in MEANINGS.items() if a in index.may(person, found)},
@@ -143,6 +148,15 @@ def _room(hub: Rooms, person: Person, found: Project, silent: list[Refusal]) -> 
     except Unavailable as refusal:
         silent.append(refusal)
         return RoomState.CLOSED
+
+
+def _here(hub: Rooms, found: Project, silent: list[Refusal]) -> frozenset[str]:
+    try:
+        return frozenset(one.person for one in hub.running() if one.project == found.id)
+    except Unavailable as refusal:
+        if not silent:  # the hub has been said to be silent once
+            silent.append(refusal)
+        return frozenset()
 
 
 def _progress(privacy: dict[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,22 @@ class Room:
     state: RoomState
 
 
+@dataclass(frozen=True)
+class Running:
+    """A session that runs, and what it uses now against its limits. None is not known."""
+
+    person: str
+    project: str
+    since: str
+    active: str
+    memory: int | None = None  # bytes
+    memory_limit: int | None = None
+    cores: float | None = None
+    cores_limit: float | None = None
+    processes: int | None = None
+    processes_limit: int | None = None
+
+
 class Rooms(Protocol):
     """What opens and closes rooms."""
 
@@ -34,6 +50,10 @@ class Rooms(Protocol):
 
     def close_room(self, person: str, project: str) -> None:
         """Close a room; one that is closed is left as it is."""
+        ...
+
+    def running(self) -> tuple[Running, ...]:
+        """Return every session that runs."""
         ...
 
     def room_url(self, person: str, project: str) -> str:

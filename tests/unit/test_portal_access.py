@@ -30,7 +30,7 @@ def routes_of(routes):
 
 def filled(path, **values):
     """Return `path` with something in place of each parameter."""
-    known = {"dataset_id": "ds-0001", "upload_id": "up-1", "application_id": "app-0002", "project_id": "p-0001", "export_id": "exp-0001", "token": "tok-1", "case_id": "rid-0001", "table": "lab_values", "population": "ds-0001", "topup": "top-0001", "answer": "confirm"}  # fmt: skip
+    known = {"dataset_id": "ds-0001", "upload_id": "up-1", "application_id": "app-0002", "project_id": "p-0001", "export_id": "exp-0001", "token": "tok-1", "case_id": "rid-0001", "table": "lab_values", "population": "ds-0001", "topup": "top-0001", "answer": "confirm", "person_id": "ola"}  # fmt: skip
     return re.sub(r"{(\w+)}", lambda m: values.get(m[1], known[m[1]]), path)
 
 

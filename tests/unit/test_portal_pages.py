@@ -41,6 +41,8 @@ PAGES = [
     ("ola", "/projects/p-0001/session"),
     (None, "/projects-register"),
     ("rita", "/audit"),
+    ("rita", "/sessions"),
+    ("anna", "/sessions"),
 ]
 
 

@@ -41,6 +41,7 @@ MEMBER = _of(Role.RESEARCHER, relation="member of the project's permit")
 STEWARD = _of(Role.STEWARD, relation="the dataset's holder")
 REVIEWER = _of(Role.ETHICS, Role.STEWARD, relation="committee, or holder of a dataset applied for")
 AUDITOR = _of(Role.AUDITOR)
+IN_CHARGE = _of(Role.ADMIN, Role.AUDITOR)
 
 ROUTES: Mapping[tuple[str, str], Access] = {
     ("GET", "/"): PUBLIC,
@@ -106,6 +107,8 @@ ROUTES: Mapping[tuple[str, str], Access] = {
     ("POST", "/reidentification/{case_id}/refuse"): REVIEWER,
     ("POST", "/reidentification/{case_id}/withdraw"): MEMBER,
     ("POST", "/reidentification/{case_id}/execute"): STEWARD,
+    ("GET", "/sessions"): IN_CHARGE,
+    ("POST", "/sessions/{person_id}/{project_id}/stop"): _of(Role.ADMIN),
     ("GET", "/audit"): AUDITOR,
     ("POST", "/audit/verify"): AUDITOR,
 }

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hvelv.catalog.pages import browse, publish, selection
-from hvelv.enclave.pages import exports, rooms
+from hvelv.enclave.pages import exports, rooms, sessions
 from hvelv.kernel.errors import Denied, Invalid, NotFound, NotPossible, Problem, Refusal, Unavailable, _
 from hvelv.portal import audit, home, sign_in
 from hvelv.portal.access import enforce
@@ -37,6 +37,7 @@ ROUTERS = (
     cases.router,
     register.router,
     rooms.router,
+    sessions.router,
     exports.router,
     extracts.router,
     accounts.router,

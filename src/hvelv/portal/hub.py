@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
-from hvelv.enclave.service.rooms import Room, RoomState
+from hvelv.enclave.service.rooms import Room, RoomState, Running
 from hvelv.kernel.errors import Denied, NotPossible, Unavailable, _
 
 CLIENT_ID = "service-portal"
@@ -86,6 +86,20 @@ class Hub:
         if answer.status_code != httpx.codes.NOT_FOUND:
             self._must(answer)
 
+    def running(self) -> tuple[Running, ...]:
+        """Return every session that runs, by person and project."""
+        answer = self._ask("GET", "/users?state=active&limit=1000")
+        self._must(answer)
+        found = [
+            Running(
+                user["name"], project, server.get("started") or "", server.get("last_activity") or "", **_usage(server)
+            )
+            for user in answer.json()
+            for project, server in (user.get("servers") or {}).items()
+            if project and not server.get("stopped")
+        ]
+        return tuple(sorted(found, key=lambda one: (one.project, one.person)))
+
     def room_url(self, person: str, project: str) -> str:
         """Return the address of the session's JupyterLab, for the frame."""
         return f"{self.hub_url}/user/{quote(person)}/{quote(project)}/lab"
@@ -106,6 +120,14 @@ class Hub:
             return self.client.request(method, f"/hub/api{path}", headers=headers, timeout=SECONDS, **more)
         except httpx.HTTPError as error:
             raise Unavailable(SILENT, remedy=LATER) from error
+
+
+USAGE = ("memory", "memory_limit", "cores", "cores_limit", "processes", "processes_limit")
+
+
+def _usage(server: Mapping[str, Any]) -> dict[str, Any]:
+    told = (server.get("state") or {}).get("usage") or {}
+    return {name: told.get(name) for name in USAGE}
 
 
 def hub_at(port: int, *, hub_url: str, portal_url: str, token: str) -> Hub:

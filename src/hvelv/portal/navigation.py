@@ -58,6 +58,12 @@ MENU: tuple[Entry, ...] = (
         _("Finn igjen noen få personer når det er nødvendig, med to godkjenninger."),
         frozenset({Role.STEWARD, Role.ETHICS, Role.AUDITOR}),
     ),
+    Entry(
+        "/sessions",
+        _("Arbeidsøkter"),
+        _("Se hvem som arbeider, hva det tar av maskinen, og om noen ser på uvanlig mye."),
+        frozenset({Role.ADMIN, Role.AUDITOR}),
+    ),
     Entry("/audit", _("Revisjon"), _("Se hendelsesloggen og kontroller at den er hel."), frozenset({Role.AUDITOR})),
     Entry("/projects-register", _("Prosjektregister"), _("Se hvilke prosjekter som bruker helsedata, og til hva.")),
 )

@@ -16,6 +16,8 @@ import pytest
 from hvelv.enclave.adapters.cgroups import Cgroups
 from hvelv.enclave.adapters.spawner import layout_of
 from hvelv.enclave.domain.sessions import SessionName
+from hvelv.kernel.secret import Secrets
+from hvelv.portal.hub import hub_at
 from tests.builders_enclave import (
     CODE,
     PASSWORD,
@@ -212,6 +214,22 @@ def test_news_terminals_and_extensions_are_off(kari):
     ):
         assert f"@jupyterlab/{name}" in page
     assert '"terminalsAvailable": false' in page or '"terminalsAvailable":false' in page
+
+
+def test_the_portal_is_told_what_a_session_uses_and_its_owner_is_not(at, kari):
+    token = Secrets(at.settings.secrets_dir("hub")).read("portal_api_token")
+    hub = hub_at(at.settings.hub_api_port, hub_url=at.hub, portal_url=at.settings.portal_url, token=token)
+    try:
+        wait_for(lambda: not ROOT or hub.running()[0].cores is not None, 30)
+        (ours,) = hub.running()
+    finally:
+        hub.client.close()
+    assert (ours.person, ours.project) == ("kari", PROJECT)
+    assert (ours.memory_limit, ours.cores_limit, ours.processes_limit) == (1 << 30, 1.0, 512)
+    if ROOT:
+        assert 10 << 20 < ours.memory <= ours.memory_limit
+        assert 0 < ours.processes <= ours.processes_limit
+    assert "usage" not in kari.client.get("/hub/api/users/kari").text
 
 
 # ---- what stays closed

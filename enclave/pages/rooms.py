@@ -239,13 +239,13 @@ def opening(
 ) -> Response:
     """Show how the opening of the room goes; leads on to the lab when it is open."""
     found = member(index, person, project_id)
-    state = hub.room(person.id, found.id).state
+    room = hub.room(person.id, found.id)
     lab = f"/projects/{found.id}/lab"
-    if state is RoomState.OPEN:
+    if room.state is RoomState.OPEN:
         if "HX-Request" in request.headers:
             return Response(headers={"HX-Redirect": lab})
         return shell.back(request, lab)
-    return shell.page(request, "session.html", project=found, state=state)
+    return shell.page(request, "session.html", project=found, state=room.state, place=room.place)
 
 
 @router.post("/projects/{project_id}/session/stop")

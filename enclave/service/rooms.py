@@ -19,6 +19,7 @@ class Room:
     """A room as its person sees it."""
 
     state: RoomState
+    place: int = 0  # in the line of those whose room is to be opened when there is room for more
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,14 @@
 """The hub as the portal uses it: who has signed in, and project sessions started and stopped."""
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import httpx
 
+from hvelv.enclave.service.line import AT_ONCE, Line
 from hvelv.enclave.service.rooms import Room, RoomState, Running
 from hvelv.kernel.errors import Denied, NotPossible, Unavailable, _
 
@@ -24,6 +26,7 @@ class Hub:
     portal_url: str
     token: str
     client: httpx.Client
+    line: Line = field(default_factory=Line)
 
     @property
     def callback(self) -> str:
@@ -57,7 +60,17 @@ class Hub:
         return str(user.json()["name"])
 
     def room(self, person: str, project: str) -> Room:
-        """Return how a person's session in a project stands."""
+        """Return how a person's session in a project stands. Who waits in line is tried again for, when it is their turn."""
+        place = self.line.place((person, project), time.monotonic())
+        if place > AT_ONCE:
+            return Room(RoomState.OPENING, place)
+        if place:
+            self.open_room(person, project)
+            if place := self.line.place((person, project), time.monotonic()):
+                return Room(RoomState.OPENING, place)
+        return self._room(person, project)
+
+    def _room(self, person: str, project: str) -> Room:
         answer = self._ask("GET", f"/users/{quote(person)}")
         if answer.status_code == httpx.codes.NOT_FOUND:
             return Room(RoomState.CLOSED)
@@ -70,10 +83,14 @@ class Hub:
         return Room(RoomState.OPEN if server.get("ready") else RoomState.OPENING)
 
     def open_room(self, person: str, project: str) -> None:
-        """Start a person's session in a project; one that runs already is left as it is."""
+        """Start a person's session in a project; one that runs already is left as it is, one too many at once waits in line."""
         answer = self._ask("POST", f"/users/{quote(person)}/servers/{quote(project)}", json={})
+        if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            self.line.join((person, project), time.monotonic())
+            return
+        self.line.leave((person, project))
         if answer.status_code in {httpx.codes.BAD_REQUEST, httpx.codes.CONFLICT}:
-            if self.room(person, project).state in {RoomState.OPEN, RoomState.OPENING}:
+            if self._room(person, project).state in {RoomState.OPEN, RoomState.OPENING}:
                 return
             raise NotPossible(
                 _("Arbeidsrommet kunne ikke åpnes nå."), remedy=_("Vent til det forrige er lukket, og prøv igjen.")
@@ -82,6 +99,7 @@ class Hub:
 
     def close_room(self, person: str, project: str) -> None:
         """Stop a person's session in a project; none is as good as stopped."""
+        self.line.leave((person, project))
         answer = self._ask("DELETE", f"/users/{quote(person)}/servers/{quote(project)}")
         if answer.status_code != httpx.codes.NOT_FOUND:
             self._must(answer)

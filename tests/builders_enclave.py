@@ -23,7 +23,7 @@ import httpx
 import pytest
 from aiohttp import web
 
-from hvelv.enclave.adapters import seccomp
+from hvelv.enclave.adapters import disks, seccomp
 from hvelv.enclave.adapters.cgroups import Cgroups
 from hvelv.enclave.adapters.rooms import control_socket, make_folders
 from hvelv.enclave.adapters.sandbox import Sandbox, missing_tools
@@ -362,6 +362,7 @@ class Installation:
         groups = Cgroups(self.settings.run_dir)
         if groups.available:
             groups.remove_all()
+        disks.detach_all(self.settings.domain_dir("hub") / "workspaces")
 
 
 def wait_for(condition: Callable[[], object], seconds: float, explain: Callable[[], str] = lambda: "") -> None:
@@ -468,6 +469,8 @@ class Browser:
             end = time.monotonic() + timeout
             while time.monotonic() < end:
                 message = json.loads(ws.recv(timeout=timeout))
+                if message["content"].get("execution_state") in {"restarting", "dead"}:
+                    break
                 if message["parent_header"].get("msg_id") != "m1":
                     continue
                 kind, body = message["header"]["msg_type"], message["content"]

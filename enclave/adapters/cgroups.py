@@ -2,9 +2,10 @@
 
 import hashlib
 import os
+import shutil
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,8 @@ from pathlib import Path
 from hvelv.enclave.domain.sessions import PERIOD, SessionLimits
 
 ROOT = Path("/sys/fs/cgroup")
+SYSTEMD = Path("/run/systemd/system")  # there when systemd runs the machine: sd_booted(3)
+INSIDE_RUNTIME = "/tmp"  # noqa: S108 - the sandbox's own
 CONTROLLERS = ("memory", "cpu", "pids")
 PATIENCE = 5.0  # seconds that killed processes get to disappear
 ENTER = 'while [ "$1" != -- ]; do echo 0 > "$1/cgroup.procs" || exit 71; shift; done; shift; exec "$@"'
@@ -131,6 +134,25 @@ class Cgroups:
         for parent in self._parents():
             with suppress(OSError):
                 parent.rmdir()
+
+
+def systemd_scope(limits: SessionLimits, environ: Mapping[str, str], *, booted: Path = SYSTEMD) -> list[str]:
+    """Return the command that runs what follows in a scope of the user's own systemd, or nothing where there is none.
+
+    For those who are not root. The session's own environment has another runtime folder than systemd is asked in.
+    """
+    runtime = environ.get("XDG_RUNTIME_DIR", "")
+    if not runtime or not booted.is_dir() or shutil.which("systemd-run", path=environ.get("PATH")) is None:
+        return []
+    properties = {
+        "MemoryMax": str(limits.memory),
+        "MemorySwapMax": "0",
+        "CPUQuota": f"{max(1, round(limits.cpus * 100))}%",
+        "TasksMax": str(limits.processes),
+    }
+    asked = [part for name, value in properties.items() for part in ("-p", f"{name}={value}")]
+    run = ["systemd-run", "--user", "--scope", "--quiet", "--collect", *asked, "--"]
+    return ["env", f"XDG_RUNTIME_DIR={runtime}", *run, "env", f"XDG_RUNTIME_DIR={INSIDE_RUNTIME}"]
 
 
 def entering(folders: Sequence[Path]) -> list[str]:

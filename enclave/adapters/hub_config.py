@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hvelv.enclave.adapters.authenticator import PortalAuthenticator
+from hvelv.enclave.adapters.disks import detach_all
 from hvelv.enclave.adapters.rooms import sweep
 from hvelv.enclave.adapters.spawner import EnclaveSpawner
 from hvelv.kernel.secret import Secrets
@@ -76,6 +77,7 @@ def configure(c: Any, settings: Settings) -> None:
     home = settings.domain_dir("hub")
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     sweep(settings.run_dir)
+    detach_all(home / "workspaces")
     _listen(c, settings, secrets, home)
     _people(c, settings, secrets)
     _sessions(c, settings)

@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,6 +87,15 @@ def announced(home: Path) -> SessionName:
     if name.sid != home.name:
         raise ValueError("the folder is another session's")
     return name
+
+
+def anyone_in(run_dir: Path, project: str) -> bool:
+    """Say whether any session of the project is announced."""
+    for announcement in (run_dir / "sessions").glob("*/session.json"):
+        with suppress(OSError, ValueError, KeyError):  # one that is just being made or removed is none yet, or no more
+            if announced(announcement.parent).project == project:
+                return True
+    return False
 
 
 def remove_folders(layout: SessionLayout) -> None:

@@ -54,7 +54,9 @@ MOUNTS = (  # name below /mnt, place inside, whether the session may write there
     ("workspace", "/workspace", True),
     ("shared", f"/workspace/{SHARED}", True),
 )
-SERVER = (PYTHON, "-m", "jupyterhub.singleuser", "--ServerApp.sock=/run/srv/jupyter.sock", "--ServerApp.sock_mode=0660")
+SERVER = (  # -P: a file of the workspace named like a module is not imported in its place
+    PYTHON, "-P", "-m", "jupyterhub.singleuser", "--ServerApp.sock=/run/srv/jupyter.sock", "--ServerApp.sock_mode=0660",
+)  # fmt: skip
 
 
 class CannotConfineError(RuntimeError):
@@ -126,14 +128,22 @@ class Sandbox:
             *f"--remount-ro / --setenv PATH {INSIDE_PATH} --chdir /workspace --".split(),
         ]
 
-    def argv(self, seccomp: int, *, groups: Sequence[Path] = (), command: Sequence[str] = SERVER) -> list[str]:
-        """Return the whole command: join `groups`, gather, confine, run `command`.
+    def argv(
+        self,
+        seccomp: int,
+        *,
+        groups: Sequence[Path] = (),
+        scope: Sequence[str] = (),
+        command: Sequence[str] = SERVER,
+    ) -> list[str]:
+        """Return the whole command: join `groups` or enter `scope`, gather, confine, run `command`.
 
         `seccomp` is an open descriptor of the filter, which the caller passes on to the child.
         """
-        limits = ["prlimit", "--core=0", f"--nofile={self.limits.files}", "--"]
+        largest = [f"--fsize={self.limits.disk}"] if self.limits.disk else []  # all there is where no disk is mounted
+        limits = ["prlimit", "--core=0", f"--nofile={self.limits.files}", *largest, "--"]
         gather = self._gather() if self.uid is not None else []
-        return [*entering(groups), *limits, *gather, *self._confine(seccomp), *command]
+        return [*scope, *entering(groups), *limits, *gather, *self._confine(seccomp), *command]
 
 
 def missing_tools(*, root: bool) -> list[str]:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,10 @@ import httpx
 from jupyterhub.spawner import LocalProcessSpawner
 from traitlets import Any as AnyTrait
 
-from hvelv.enclave.adapters import seccomp
-from hvelv.enclave.adapters.cgroups import Cgroups
+from hvelv.enclave.adapters import disks, seccomp, session_log
+from hvelv.enclave.adapters.cgroups import Cgroups, systemd_scope
 from hvelv.enclave.adapters.grants import GrantDoor, NoAnswer, NoGrant
-from hvelv.enclave.adapters.rooms import control_socket, make_folders, remove_folders
+from hvelv.enclave.adapters.rooms import anyone_in, control_socket, make_folders, remove_folders
 from hvelv.enclave.adapters.sandbox import CannotConfineError, Sandbox, check_environment, missing_tools
 from hvelv.enclave.adapters.uids import UidTable
 from hvelv.enclave.adapters.unix_http import asking
@@ -26,7 +27,7 @@ from hvelv.kernel.settings import Settings
 
 HUB_API = "http+unix://%2Frun%2Fegress%2Fhub.sock/hub/api"
 STOPPED_FOR_RIGHTS = 77  # the exit status shown for a session whose right ended
-LOG_TAIL = 2000
+ROOMS = threading.Lock()  # held from a disk's mounting until its session is announced, and while one is put away
 UNUSED_PORT = 8888  # jupyter_server's own default: with any other it refuses to listen on a socket instead
 INSIDE = {
     "HOME": "/workspace",
@@ -49,7 +50,10 @@ INSIDE = {
 
 def limits_of(settings: Settings) -> SessionLimits:
     """Return what one session may use in this installation."""
-    return SessionLimits(bytes_in(settings.session_memory), settings.session_cpus, settings.session_processes)
+    return SessionLimits(
+        bytes_in(settings.session_memory), settings.session_cpus, settings.session_processes,
+        disk=bytes_in(settings.session_disk), kept_files=settings.session_files,
+    )  # fmt: skip
 
 
 def layout_of(settings: Settings, name: SessionName) -> SessionLayout:
@@ -62,15 +66,16 @@ def start_sandbox(
 ) -> subprocess.Popen[bytes]:
     """Start the sandbox's process with its limits in force. Its folders must be there."""
     joined = groups.create(sandbox.layout.name.sid, sandbox.limits) if groups.available else []
-    descriptor = seccomp.as_descriptor()
+    scope = [] if groups.available else systemd_scope(sandbox.limits, os.environ)
+    descriptor, output = seccomp.as_descriptor(), session_log.bounded(log)
     try:
-        with log.open("ab") as output:
-            return subprocess.Popen(
-                sandbox.argv(descriptor, groups=joined, **argv), env=env, cwd="/", pass_fds=(descriptor,), start_new_session=True,
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            )  # fmt: skip
+        return subprocess.Popen(
+            sandbox.argv(descriptor, groups=joined, scope=scope, **argv), env=env, cwd="/", pass_fds=(descriptor,),
+            start_new_session=True, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+        )  # fmt: skip
     finally:
         os.close(descriptor)
+        os.close(output)
 
 
 class EnclaveSpawner(LocalProcessSpawner):  # type: ignore[misc]
@@ -161,11 +166,12 @@ class EnclaveSpawner(LocalProcessSpawner):  # type: ignore[misc]
         check_environment(environment)
         await self._grant()
         uid, group = self._numbers() if root else (None, None)
-        await asyncio.to_thread(make_folders, self.layout, uid, group)
+        limits = limits_of(self.settings)
         try:
+            await asyncio.to_thread(self._make_rooms, limits, uid, group)
             await self._tell_gateway("PUT")
             self.port = self.settings.gateway_port
-            sandbox = Sandbox(self.layout, limits_of(self.settings), environment, uid, group)
+            sandbox = Sandbox(self.layout, limits, environment, uid, group)
             self.meter = Meter(self._groups, self.session.sid)
             self.proc = start_sandbox(sandbox, self.get_env(), self.layout.home / "log", self._groups)
         except BaseException:
@@ -174,6 +180,21 @@ class EnclaveSpawner(LocalProcessSpawner):  # type: ignore[misc]
         self.pid = self.proc.pid
         self.log.info("session %s starts", self.session.sid)
         return f"http://127.0.0.1:{self.settings.gateway_port}"
+
+    def _make_rooms(self, limits: SessionLimits, uid: int | None, group: int | None) -> None:
+        with ROOMS:
+            try:
+                limited = disks.attach(self.layout, limits)
+            except disks.DiskError as error:
+                raise CannotConfineError(str(error)) from None
+            make_folders(self.layout, uid, group)
+        if not limited:
+            self.log.warning("session %s: its workspace has no disk of its own: see hvelv doctor", self.session.sid)
+
+    def _put_away(self) -> None:
+        with ROOMS:
+            remove_folders(self.layout)
+            disks.detach(self.layout, shared=not anyone_in(self.settings.run_dir, self.session.project))
 
     def _numbers(self) -> tuple[int, int]:
         table = UidTable(self.settings.domain_dir("hub") / "session-uids.json", self.settings.session_uid_base)
@@ -190,7 +211,8 @@ class EnclaveSpawner(LocalProcessSpawner):  # type: ignore[misc]
         status: int | None = self.proc.poll()
         if status is not None:
             self.proc = None  # type: ignore[assignment]
-            self.log.warning("session %s ended by itself, status %s: %s", self.session.sid, status, self._last_words())
+            # what it wrote is not repeated here: in there, whoever works with the data decides what that is
+            self.log.warning("session %s ended by itself, status %s", self.session.sid, status)
             await self._leave_nothing()
             return status
         door = GrantDoor(self.settings.custodian_socket("enclave"))
@@ -199,12 +221,6 @@ class EnclaveSpawner(LocalProcessSpawner):  # type: ignore[misc]
         self.log.warning("session %s has no right to go on and is ended", self.session.sid)
         await self.stop(now=True)
         return STOPPED_FOR_RIGHTS
-
-    def _last_words(self) -> str:
-        try:
-            return (self.layout.home / "log").read_bytes()[-LOG_TAIL:].decode(errors="replace")
-        except OSError:
-            return ""
 
     async def stop(self, now: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - the hub's signature
         """End the session; nothing of it survives. Killing the outermost process takes the namespace with it."""
@@ -226,4 +242,4 @@ class EnclaveSpawner(LocalProcessSpawner):  # type: ignore[misc]
             await self._tell_gateway("DELETE")
         except httpx.HTTPError as error:
             self.log.warning("session %s: the gateway was not told of its end (%s)", sid, type(error).__name__)
-        await asyncio.to_thread(remove_folders, self.layout)
+        await asyncio.to_thread(self._put_away)

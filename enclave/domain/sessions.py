@@ -90,6 +90,16 @@ class SessionLayout:
         """Return the folder that all members of the project have; no person's id begins with a dot."""
         return self.workspaces / self.name.project / f".{SHARED}"
 
+    @property
+    def disk(self) -> Path:
+        """Return the file that holds the workspace's own file system, where it has one. No person is named like it."""
+        return self.workspaces / self.name.project / ".disks" / f"{self.name.person}.ext4"
+
+    @property
+    def shared_disk(self) -> Path:
+        """Return the same for what the project's members share."""
+        return self.disk.with_name(f".{SHARED}.ext4")
+
 
 @dataclass(frozen=True)
 class SessionLimits:
@@ -100,6 +110,8 @@ class SessionLimits:
     processes: int  # processes and threads
     scratch: int = 1 << 30  # bytes in /tmp and in /dev/shm, each; counted as memory too
     files: int = 4096  # open files of one process
+    disk: int = 0  # bytes in the workspace; 0 is no limit of its own
+    kept_files: int = 200_000  # files and folders in the workspace
 
     @property
     def cpu_quota(self) -> int:

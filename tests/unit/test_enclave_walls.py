@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from hvelv.enclave.adapters import seccomp
-from hvelv.enclave.adapters.cgroups import CONTROLLERS, Cgroups, entering
+from hvelv.enclave.adapters.cgroups import CONTROLLERS, Cgroups, entering, systemd_scope
 from hvelv.enclave.adapters.rooms import announced, make_folders, remove_folders
 from hvelv.enclave.adapters.sandbox import ETC, CannotConfineError, Sandbox, check_environment
 from hvelv.enclave.adapters.traffic import TrafficLog, kind_of
@@ -189,6 +189,27 @@ def test_version_1_limits_stand_in_each_controllers_folder(tmp_path):
 
 def test_two_installations_do_not_share_groups(tmp_path):
     assert Cgroups(tmp_path / "a").parent != Cgroups(tmp_path / "b").parent
+
+
+def test_without_root_systemd_holds_a_session_to_the_same_limits(tmp_path):
+    program = tmp_path / "systemd-run"
+    program.touch(mode=0o755)
+    environ = {"XDG_RUNTIME_DIR": "/run/user/7", "PATH": str(tmp_path)}
+    scope = systemd_scope(LIMITS, environ, booted=tmp_path)
+    asked = {scope[place + 1] for place, part in enumerate(scope) if part == "-p"}
+    assert asked == {f"MemoryMax={1 << 30}", "MemorySwapMax=0", "CPUQuota=150%", "TasksMax=100"}
+    assert scope[:3] == ["env", "XDG_RUNTIME_DIR=/run/user/7", "systemd-run"]
+    assert a_sandbox(tmp_path).argv(7, scope=scope)[: len(scope) + 1] == [*scope, "prlimit"]
+    for lacking in ({"PATH": str(tmp_path)}, environ | {"PATH": "/nowhere"}):
+        assert systemd_scope(LIMITS, lacking, booted=tmp_path) == []
+    assert systemd_scope(LIMITS, environ, booted=tmp_path / "none") == []
+
+
+def test_where_no_disk_can_be_made_a_single_file_is_limited(tmp_path):
+    layout = SessionLayout(tmp_path / "run", tmp_path / "ws", KARI)
+    bounded = Sandbox(layout, SessionLimits(1 << 30, 1.5, 100, disk=1 << 20), tmp_path / "env")
+    assert "--fsize=1048576" in bounded.argv(7)
+    assert not [part for part in a_sandbox(tmp_path).argv(7) if part.startswith("--fsize")]
 
 
 def test_entering_no_groups_is_no_command():

@@ -83,6 +83,13 @@ class Settings(BaseSettings):
         "256M",
         description="Viewed in one session in an hour before it counts as unusual: people in charge are told, and what follows in that hour comes slowly.",
     )
+    session_disk: str = Field(
+        "10G",
+        description="Most that one workspace may hold, as a disk of its own where the platform runs as root; a larger value takes effect when the session is opened anew, a smaller one for new workspaces. 0: no limit.",
+    )
+    session_files: int = Field(
+        200_000, ge=1000, description="Most files and folders in one workspace. Set when a workspace is made."
+    )
     session_uid_base: int = Field(
         200_000, description="First user id given to sessions when the platform runs as root."
     )

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from hvelv.enclave.adapters import disks
+from hvelv.enclave.adapters.cgroups import systemd_scope
+from hvelv.enclave.domain.sessions import SessionLimits, bytes_in
 from hvelv.kernel.settings import Settings
 from hvelv.operation import store
 from hvelv.operation.confinement import Footing, probe
@@ -22,6 +25,7 @@ OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
 FREE_BYTES = 5 << 30
 FIRST_YEAR = 2026
 PROBE_SECONDS = 20
+UNLIMITED = "One person can fill the disk that all share: only the size of a single file is limited."
 
 
 class Grade(StrEnum):
@@ -126,9 +130,24 @@ def limits(_settings: Settings) -> Finding:
     places = (top, top / "memory", top / "pids")
     if any(place.is_dir() and os.access(place, os.W_OK) and (place / "cgroup.procs").exists() for place in places):
         return _ok("session limits", "cgroups can be written")
+    if systemd_scope(SessionLimits(1, 1.0, 1), os.environ):
+        return _ok("session limits", "by scopes of systemd")
     why = "Without cgroups a session's memory and processes are limited only by the machine."
     remedy = "run as root, or as a systemd service with Delegate=yes (deploy/)"
     return Finding("session limits", Grade.WARNING, "cgroups cannot be written", why, remedy)
+
+
+def workspaces(settings: Settings) -> Finding:
+    """Try whether workspaces can have disks of their own."""
+    what = "workspace limits"
+    if not bytes_in(settings.session_disk):
+        return Finding(what, Grade.WARNING, "switched off", UNLIMITED, "unset HVELV_SESSION_DISK")
+    wrong = disks.works()
+    if not wrong:
+        return _ok(what, f"{settings.session_disk} and {settings.session_files} files, a disk for each")
+    return Finding(
+        what, Grade.WARNING, wrong, UNLIMITED, "run as root with e2fsprogs installed and loop devices allowed"
+    )
 
 
 def free_ports(settings: Settings) -> Finding:
@@ -207,6 +226,7 @@ CHECKS: tuple[Callable[[Settings], Finding], ...] = (
     users,
     sandbox,
     limits,
+    workspaces,
     free_ports,
     disk,
     encryption,

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from hvelv.enclave.adapters import disks
 from hvelv.enclave.adapters.rooms import announced
 from hvelv.enclave.adapters.uids import UidTable
 from hvelv.enclave.domain.sessions import NAME, SHARED, SessionName
@@ -67,7 +68,8 @@ def save(settings: Settings, project: str, target: Path) -> tuple[Path, str]:
         try:
             part.touch(mode=0o600)
             part.chmod(0o600)
-            _tar("--create", "--sparse", "--one-file-system", "--file", str(part), "--directory", str(folder), ".")
+            with disks.view(folder) as seen:
+                _tar("--create", "--sparse", "--file", str(part), "--directory", str(seen), ".")
             _write_down(settings, project, folder, archive, part)
         finally:
             part.unlink(missing_ok=True)

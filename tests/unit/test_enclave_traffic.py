@@ -5,13 +5,18 @@ import json
 import subprocess
 
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 from hvelv.enclave.adapters.passing import Passing
 from hvelv.enclave.domain.kernel_messages import LARGEST_HEAD, LARGEST_TEXT, V1, Heads, heads, instead, written
 from hvelv.enclave.domain.traffic import HOUR, Account, Bucket, TrafficLimits, Window
+from hvelv.enclave.pages import traffic_api
 from hvelv.enclave.service.traffic import Passed, TrafficBook
 from hvelv.kernel.clock import SetClock
 from hvelv.kernel.database import custodian
+from hvelv.kernel.link import ACTOR
+from hvelv.kernel.web import answer_refusals
 from tests.builders import NOON
 from tests.builders_enclave import ENVIRONMENT, need
 
@@ -148,3 +153,19 @@ def test_rows_say_how_much_and_are_summed_by_person_and_project(book):
         assert book.database.trail.faults(session) == []
         rows = list(book.database.trail.rows(session))
     assert {row.action for row in rows} == {"session.passed", "session.unusual_volume"}
+
+
+def test_the_gateway_tells_at_one_door_and_the_portal_asks_at_the_other(book):
+    app = FastAPI()
+    app.state.traffic = book
+    for router in (traffic_api.enclave_router, traffic_api.portal_router):
+        app.include_router(router)
+    answer_refusals(app)
+    client = TestClient(app, headers={ACTOR: "kari"})
+    told = {"day": NOON.date().isoformat(), "viewed": {"kernel": 7}, "sent": 1, "held_back": 0, "alarms": 0, "ended": True}  # fmt: skip
+    assert client.post("/traffic/kari/p-a", json=told).status_code == 204
+    for wrong in (told | {"path": "x.csv"}, told | {"viewed": {"x.csv": 7}}, told | {"sent": -1}):
+        assert client.post("/traffic/kari/p-a", json=wrong).status_code == 422
+    assert client.get("/traffic/today").json() == [
+        {"person": "kari", "project": "p-a", "viewed": 7, "sent": 1, "held_back": 0, "alarms": []}
+    ]

@@ -8,6 +8,7 @@ packages=(
     iproute2          # tests look at what listens (ss)
     libatomic1        # the browser driver's own node
     util-linux        # setpriv
+    e2fsprogs         # disks of workspaces
     git               # the tests look at what is committed
     ca-certificates
     postgresql        # tests on both databases

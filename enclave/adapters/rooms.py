@@ -89,13 +89,13 @@ def announced(home: Path) -> SessionName:
     return name
 
 
-def anyone_in(run_dir: Path, project: str) -> bool:
-    """Say whether any session of the project is announced."""
+def open_in(run_dir: Path, project: str) -> int:
+    """Return how many sessions of the project are announced."""
+    found = 0
     for announcement in (run_dir / "sessions").glob("*/session.json"):
         with suppress(OSError, ValueError, KeyError):  # one that is just being made or removed is none yet, or no more
-            if announced(announcement.parent).project == project:
-                return True
-    return False
+            found += announced(announcement.parent).project == project
+    return found
 
 
 def remove_folders(layout: SessionLayout) -> None:

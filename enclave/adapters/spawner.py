@@ -16,7 +16,7 @@ from traitlets import Any as AnyTrait
 from hvelv.enclave.adapters import disks, seccomp, session_log
 from hvelv.enclave.adapters.cgroups import Cgroups, systemd_scope
 from hvelv.enclave.adapters.grants import GrantDoor, NoAnswer, NoGrant
-from hvelv.enclave.adapters.rooms import anyone_in, control_socket, make_folders, remove_folders
+from hvelv.enclave.adapters.rooms import control_socket, make_folders, open_in, remove_folders
 from hvelv.enclave.adapters.sandbox import CannotConfineError, Sandbox, check_environment, missing_tools
 from hvelv.enclave.adapters.uids import UidTable
 from hvelv.enclave.adapters.unix_http import asking
@@ -194,7 +194,7 @@ class EnclaveSpawner(LocalProcessSpawner):  # type: ignore[misc]
     def _put_away(self) -> None:
         with ROOMS:
             remove_folders(self.layout)
-            disks.detach(self.layout, shared=not anyone_in(self.settings.run_dir, self.session.project))
+            disks.detach(self.layout, shared=not open_in(self.settings.run_dir, self.session.project))
 
     def _numbers(self) -> tuple[int, int]:
         table = UidTable(self.settings.domain_dir("hub") / "session-uids.json", self.settings.session_uid_base)

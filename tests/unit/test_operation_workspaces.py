@@ -8,10 +8,11 @@ import stat
 import pytest
 from typer.testing import CliRunner
 
+from hvelv.enclave.adapters import disks
 from hvelv.enclave.adapters.rooms import make_folders
 from hvelv.enclave.adapters.spawner import layout_of
 from hvelv.enclave.adapters.uids import UidTable
-from hvelv.enclave.domain.sessions import SessionName
+from hvelv.enclave.domain.sessions import SessionLimits, SessionName
 from hvelv.kernel.settings import Settings
 from hvelv.operation import workspaces
 from hvelv.operation.cli import app
@@ -208,6 +209,30 @@ def test_what_is_removed_is_gone_also_what_was_set_aside(settings, archives):
     assert [action for action, _subject in audited(settings)][-1] == "workspaces.removed"
     with pytest.raises(Trouble, match="No project"):
         workspaces.remove(settings, PROJECT)
+
+
+@pytest.mark.skipif(bool(disks.missing()), reason="workspaces are plain folders without root and loop devices")
+def test_what_lies_on_a_disk_of_its_own_is_saved_and_restored_all_the_same(settings, elsewhere, archives):
+    limits, name = SessionLimits(1 << 30, 1, 100, disk=64 << 20, kept_files=1000), SessionName("ola", PROJECT)
+    layout, there = layout_of(settings, name), layout_of(elsewhere, name)
+    assert disks.attach(layout, limits)
+    with_room(settings, "ola")
+    (layout.workspace / "a.txt").write_text("mine")
+    (layout.shared / "b.txt").write_text("ours")
+    closed(layout)
+    disks.detach(layout)
+    archive, _sha256 = workspaces.save(settings, PROJECT, archives)
+
+    workspaces.restore(elsewhere, archive)
+
+    assert disks.attach(there, limits)
+    try:
+        texts = ((there.workspace / "a.txt").read_text(), (there.shared / "b.txt").read_text())
+    finally:
+        disks.detach(there)
+    assert texts == ("mine", "ours")
+    workspaces.remove(elsewhere, PROJECT)
+    assert list(there.workspaces.iterdir()) == []
 
 
 def test_by_command(settings, archives, monkeypatch):

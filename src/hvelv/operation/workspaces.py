@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hvelv.enclave.adapters import disks
-from hvelv.enclave.adapters.rooms import announced
+from hvelv.enclave.adapters.rooms import open_in
 from hvelv.enclave.adapters.uids import UidTable
 from hvelv.enclave.domain.sessions import NAME, SHARED, SessionName
 from hvelv.kernel.audit import AuditEvent
@@ -51,7 +51,7 @@ def listed(settings: Settings) -> list[Kept]:
 
 def _kept(settings: Settings, folder: Path) -> Kept:
     size = sum(path.lstat().st_blocks * BLOCK for path in _everything(folder))
-    return Kept(folder.name, _persons(folder), size, _sessions(settings, folder.name))
+    return Kept(folder.name, _persons(folder), size, open_in(settings.run_dir, folder.name))
 
 
 def save(settings: Settings, project: str, target: Path) -> tuple[Path, str]:
@@ -181,19 +181,8 @@ def _table(settings: Settings) -> UidTable:
     return UidTable(settings.domain_dir("hub") / "session-uids.json", settings.session_uid_base)
 
 
-def _sessions(settings: Settings, project: str) -> int:
-    """Return how many rooms of the project are open."""
-    found = 0
-    for home in (settings.run_dir / "sessions").glob("*/session.json"):
-        try:
-            found += announced(home.parent).project == project
-        except (OSError, ValueError, KeyError):  # one that is just being closed
-            continue
-    return found
-
-
 def _nobody_is_in(settings: Settings, project: str) -> None:
-    if _sessions(settings, project):
+    if open_in(settings.run_dir, project):
         raise Trouble(
             "Somebody has a room of the project open.", "Wait until all are closed, or `hvelv permits suspend`."
         )

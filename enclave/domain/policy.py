@@ -4,6 +4,7 @@ It is decided here, outside the sandbox, because everything inside belongs to th
 every form it can be read in: as written, decoded again and again until it stands still, slashes and dots resolved.
 """
 
+import json
 import posixpath
 import re
 from collections.abc import Mapping
@@ -89,7 +90,9 @@ HUB_OPEN: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("GET", re.compile(r"/hub/api/user")),
     ("POST", re.compile(r"/hub/api/oauth2/token")),
 )
-HUB_ACTIVITY = "/hub/api/users/{person}/activity"
+ACTIVITY = "/activity"
+HUB_ACTIVITY = "/hub/api/users/{person}" + ACTIVITY
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:?\d\d)?")
 LAB_PREFIX = "/lab/"
 
 
@@ -192,6 +195,27 @@ def may_ask_hub(name: SessionName, method: str, raw_path: str) -> bool:
     if (method, raw_path) == ("POST", HUB_ACTIVITY.format(person=name.person)):
         return True
     return any(method == verb and pattern.fullmatch(raw_path) for verb, pattern in HUB_OPEN)
+
+
+def is_activity(name: SessionName, body: bytes) -> bool:
+    """Say whether this tells the hub when the session was used, and nothing else: the hub's log quotes what it refuses."""
+    try:
+        told = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(told, dict) or not told.keys() <= {"servers", "last_activity"}:
+        return False
+    servers = told.get("servers", {})
+    if not isinstance(servers, dict) or not servers.keys() <= {name.project}:
+        return False
+    entries = list(servers.values())
+    if not all(isinstance(entry, dict) and entry.keys() == {"last_activity"} for entry in entries):
+        return False
+    times = [
+        *(entry["last_activity"] for entry in entries),
+        *([told["last_activity"]] if "last_activity" in told else []),
+    ]
+    return all(isinstance(time, str) and TIME.fullmatch(time) for time in times)
 
 
 def may_ask_custodian(raw_path: str) -> bool:

@@ -286,12 +286,17 @@ def test_the_hub_answers_a_session_three_questions_only(desk, kari, method, path
 
 def test_the_hubs_own_three_are_passed_on(desk, kari):
     # no hub runs here, so what is let through finds nobody
-    for method, path in (
-        ("GET", "/hub/api/user"),
-        ("POST", "/hub/api/oauth2/token"),
-        ("POST", "/hub/api/users/kari/activity"),
+    for method, path, body in (
+        ("GET", "/hub/api/user", None),
+        ("POST", "/hub/api/oauth2/token", None),
+        ("POST", "/hub/api/users/kari/activity", {"last_activity": "2026-12-01T04:52:00.123456Z"}),
     ):
-        assert ask(UnixConnection(kari.egress / "hub.sock"), method, path).status == 503
+        assert ask(UnixConnection(kari.egress / "hub.sock"), method, path, body).status == 503
+
+
+def test_a_message_of_activity_with_more_in_it_is_not_passed_on(desk, kari):
+    body = {"last_activity": "2026-12-01T04:52:00.123456Z", "servers": {"a name": {}}}
+    assert ask(UnixConnection(kari.egress / "hub.sock"), "POST", "/hub/api/users/kari/activity", body).status == 403
 
 
 # ---- from the browser

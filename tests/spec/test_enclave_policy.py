@@ -1,5 +1,7 @@
 """What may pass between browser, session and platform: the rules as tables."""
 
+import json
+
 import pytest
 
 from hvelv.enclave.domain import policy
@@ -8,6 +10,7 @@ from hvelv.enclave.domain.policy import (
     content_security_policy,
     cookies_for_session,
     decide,
+    is_activity,
     may_ask_custodian,
     may_ask_hub,
     may_set_cookie,
@@ -182,3 +185,28 @@ def test_the_page_policy_names_no_host_but_the_portal():
     assert directives["sandbox"].split() == ["allow-scripts", "allow-same-origin", "allow-forms", "allow-modals"]
     assert directives["connect-src"] == directives["default-src"] == "'self'"
     assert "http" not in value.replace("http://portal.example:8010", "")
+
+
+WHEN = "2026-12-01T04:52:00.123456Z"
+ACTIVITIES = [
+    ({"servers": {KARI.project: {"last_activity": WHEN}}, "last_activity": WHEN}, True),
+    ({"last_activity": WHEN}, True),
+    ({"servers": {"another": {"last_activity": WHEN}}}, False),
+    ({"servers": {KARI.project: {"last_activity": WHEN, "note": "x"}}}, False),
+    ({"servers": {KARI.project: {"last_activity": "a name"}}}, False),
+    ({"servers": [KARI.project]}, False),
+    ({"last_activity": 7}, False),
+    ({"note": "x"}, False),
+    ([], False),
+]
+
+
+@pytest.mark.attack("SB07")
+@pytest.mark.parametrize(("told", "may"), ACTIVITIES)
+def test_a_session_tells_the_hub_when_it_was_used_and_nothing_else(told, may):
+    assert is_activity(KARI, json.dumps(told).encode()) is may
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[" * 100_000, b"\xff"])
+def test_what_is_no_json_tells_nothing(body):
+    assert not is_activity(KARI, body)

@@ -10,7 +10,8 @@
     project.export([release.table("Patients by sex")], title="First look")
 
 Everything here is optional comfort over a few questions by HTTP on a socket; nothing in it decides anything. It needs
-httpx, pandas, pyarrow and, for pictures, matplotlib, and nothing else of the platform.
+httpx, pandas, pyarrow and, for pictures, matplotlib, and nothing else of the platform. Polars, DuckDB and tqdm are used
+where they are there and asked for.
 """
 
 from hvelv.enclave.lab.answers import Release

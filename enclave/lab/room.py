@@ -1,7 +1,6 @@
 """The project as its members see it from inside: tables, budget, releases, exports."""
 
-import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +10,12 @@ from hvelv.enclave.lab.door import Door, Refused
 from hvelv.enclave.lab.kinds import Query
 from hvelv.enclave.lab.outbox import Export, Item
 from hvelv.enclave.lab.pricing import DELTA, Sql
+from hvelv.enclave.lab.reading import Reader, Where
 from hvelv.enclave.lab.wishes import Wish
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 VARIABLE_HEADS = ["Variabel", "Tittel", "Type", "Rolle", "Enhet", "Laveste", "Høyeste", "Kategorier", "Form"]
 BUDGET_HEADS = ["Datasett", "Tildelt (rho)", "Brukt (rho)", "Tildelt (epsilon)", "Brukt (epsilon)"]
@@ -153,7 +154,7 @@ class Project:
 
     def __init__(self, door: Door) -> None:
         self._door = door
-        self._frames: dict[str, pd.DataFrame] = {}
+        self._reader = Reader(door)
 
     def _document(self) -> Mapping[str, Any]:
         document: Mapping[str, Any] = self._door.get("/lab/project")
@@ -191,17 +192,33 @@ class Project:
 
         return pd.DataFrame(self._door.get("/lab/releases"))
 
-    def read(self, table: str) -> "pd.DataFrame":
-        """Return a table as a DataFrame of your own to change. Read once, then from memory. Raises `Refused`."""
-        if table not in self._frames:
-            import pyarrow as pa
-            import pyarrow.parquet as pq
+    def arrow(self, table: str, columns: Iterable[str] | None = None, where: Where = ()) -> "pa.Table":
+        """Return a table as Arrow, or only some of its columns, or only rows that meet all conditions. Raises `Refused`.
 
-            name = self.datasets[table].name
-            parts = self._door.get(f"/lab/datasets/{name}/parts")["parts"]
-            read = (self._door.read(f"/lab/datasets/{name}/parts/{part['sha256']}") for part in parts)
-            self._frames[table] = pa.concat_tables([pq.read_table(io.BytesIO(part)) for part in read]).to_pandas()
-        return self._frames[table].copy()
+        `where`: conditions as `("age", ">=", 50)`. What is read is kept in memory by column, without conditions only.
+        """
+        found = self.datasets[table]
+        return self._reader.table(found.name, found.variables, columns, where)
+
+    def read(self, table: str, columns: Iterable[str] | None = None, where: Where = ()) -> "pd.DataFrame":
+        """Return a table as a DataFrame of your own to change; otherwise as `arrow`. Raises `Refused`."""
+        frame: pd.DataFrame = self.arrow(table, columns, where).to_pandas()
+        return frame
+
+    def polars(self, table: str, columns: Iterable[str] | None = None, where: Where = ()) -> Any:
+        """Return a table as a Polars DataFrame; otherwise as `arrow`. Raises `Refused`."""
+        import polars as pl
+
+        return pl.from_arrow(self.arrow(table, columns, where))
+
+    def duckdb(self, *tables: str) -> Any:
+        """Return a DuckDB connection with a view for each of the tables, or for all: `.sql("SELECT …").df()`. Raises `Refused`."""
+        import duckdb
+
+        connection = duckdb.connect()
+        for table in tables or self.datasets:
+            connection.register(table, self.arrow(table))
+        return connection
 
     def query(self, table: str) -> Query:
         """Begin a question to a table: `.where(…).by(…).count()`, then `.quote(…)` or `.release(…)`. Raises `Refused`."""

@@ -20,6 +20,7 @@ from hvelv.enclave.lab import Door, Project, Refused
 from hvelv.enclave.lab.answers import Release
 from hvelv.enclave.lab.pricing import micro, rho_of
 from hvelv.enclave.lab.quotes import Quote
+from tests.builders_enclave import ENVIRONMENT, need_sandbox
 
 PROJECT = {
     "id": "p-abc", "title": "Leverstudien", "purpose": "Å vite mer", "person": "kari", "permit": {},
@@ -53,8 +54,8 @@ EXPORT = {
 
 
 PARTS = {
-    "/lab/datasets/patients/parts/aa": pd.DataFrame({"age": [1, 2], "sex": ["F", "M"]}),
-    "/lab/datasets/patients/parts/bb": pd.DataFrame({"age": [3], "sex": ["F"]}),
+    "/lab/datasets/patients/parts/aa": pd.DataFrame({"pid": [7, 8], "age": [1, 2], "sex": ["F", "M"]}),
+    "/lab/datasets/patients/parts/bb": pd.DataFrame({"pid": [9], "age": [3], "sex": ["F"]}),
 }
 
 
@@ -64,6 +65,7 @@ class Platform:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, dict]] = []
         self.break_next = 0
+        self.version = "one"
         self.refuse: tuple[int, dict] | None = None
 
     def answer(self, method: str, path: str, body: dict) -> tuple[int, bytes]:
@@ -74,7 +76,7 @@ class Platform:
             PARTS[path].to_parquet(buffer)
             return 200, buffer.getvalue()
         found = {
-            "/lab/project": PROJECT, "/lab/datasets/patients/parts": {"parts": [{"sha256": "aa"}, {"sha256": "bb"}]}, "/lab/quotes": QUOTE, "/lab/exports/x-1": EXPORT | {"state": "released", "findings": []},
+            "/lab/project": PROJECT, "/lab/datasets/patients/parts": {"sha256": self.version, "parts": [{"sha256": "aa"}, {"sha256": "bb"}]}, "/lab/quotes": QUOTE, "/lab/exports/x-1": EXPORT | {"state": "released", "findings": []},
             "/lab/releases": RELEASE if method == "POST" else [{"id": "r-1"}], "/lab/releases/r-1": RELEASE,
             "/lab/exports": EXPORT if method == "POST" else [EXPORT],
         }.get(path)  # fmt: skip
@@ -151,6 +153,76 @@ def test_a_table_is_fetched_once_and_every_reader_gets_a_copy(platform):
     first.loc[0, "age"] = 99
     assert project.read("patients")["age"].tolist() == [1, 2, 3]
     assert [path for _method, path, _body in here.asked].count("/lab/datasets/patients/parts/bb") == 1
+
+
+def test_only_columns_that_are_not_in_memory_are_fetched(platform):
+    here, project = platform
+
+    def fetched() -> int:
+        return [path for _method, path, _body in here.asked].count("/lab/datasets/patients/parts/bb")
+
+    assert project.read("patients", ["age"]).columns.tolist() == ["age"]
+    assert project.read("patients", ["age"])["age"].tolist() == [1, 2, 3]
+    assert fetched() == 1
+    assert project.read("patients", ["sex", "age"]).columns.tolist() == ["sex", "age"]
+    assert project.read("patients").shape == (3, 3)
+    assert fetched() == 3  # once for the age, once for the sex, and once for the person
+
+
+def test_rows_that_do_not_meet_the_conditions_are_left_out(platform):
+    _here, project = platform
+    assert project.read("patients", where=[("age", ">=", 2)])["age"].tolist() == [2, 3]
+    assert project.read("patients", ["sex"], [("age", "in", [1, 3])])["sex"].tolist() == ["F", "F"]
+    assert project.arrow("patients", ["age"], [("sex", "==", "F"), ("age", "<", 3)]).to_pydict() == {"age": [1]}
+    assert project.read("patients").shape == (3, 3)
+
+
+def test_a_new_extract_is_read_from_its_beginning(platform):
+    here, project = platform
+    project.read("patients", ["age"])
+    here.version = "another"
+    assert project.read("patients").shape == (3, 3)
+    assert [path for _method, path, _body in here.asked].count("/lab/datasets/patients/parts/aa") == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"columns": ["name"]}, "age, sex"),
+        ({"where": [("name", "==", 1)]}, "age, sex"),
+        ({"where": [("age", "~", 1)]}, ">="),
+    ],
+)
+def test_what_the_table_does_not_have_is_refused_before_anything_is_fetched(platform, given, says):
+    here, project = platform
+    with pytest.raises(Refused) as refused:
+        project.read("patients", **given)
+    assert says in str(refused.value)
+    assert {path for _method, path, _body in here.asked} == {"/lab/project"}
+
+
+@pytest.mark.integration
+def test_polars_and_duckdb_read_the_same_in_the_sessions_own_environment():
+    need_sandbox()
+    program = """
+import io, pyarrow as pa, pyarrow.parquet as pq
+from hvelv.enclave.lab.room import Project
+class Door:
+    def get(self, path):
+        if path.endswith("/parts"): return {"sha256": "v", "parts": [{"sha256": "a"}, {"sha256": "b"}]}
+        return {"datasets": [{"name": "labs", "variables": [{"name": "age"}, {"name": "sex"}]}]}
+    def read(self, path):
+        kept = io.BytesIO()
+        pq.write_table(pa.table({"pid": [1, 2], "age": [40, 60] if path.endswith("a") else [50, 70], "sex": ["F", "M"]}), kept)
+        return kept.getvalue()
+project = Project(Door())
+print(project.polars("labs", ["age"], [("age", ">", 45)])["age"].to_list())
+print(project.duckdb().sql("SELECT sex, sum(age) FROM labs GROUP BY sex ORDER BY sex").fetchall())
+"""
+    done = subprocess.run(
+        [ENVIRONMENT / "bin" / "python", "-c", program], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.stdout.splitlines() == ["[60, 50, 70]", "[('F', 90), ('M', 130)]"], done.stderr
 
 
 def test_a_table_that_is_not_there_is_refused_with_the_names_that_are(platform):
@@ -337,7 +409,7 @@ def test_an_unknown_operator_and_edges_of_two_columns_are_refused_at_once(platfo
         project.query("patients").by("a", "b", edges=[0, 1])
 
 
-def test_the_lab_needs_nothing_but_itself_and_four_libraries():
+def test_the_lab_needs_nothing_but_itself_and_seven_libraries():
     lab = Path(__file__).parents[2] / "enclave" / "lab"
     found = set()
     for path in lab.glob("*.py"):
@@ -349,7 +421,11 @@ def test_the_lab_needs_nothing_but_itself_and_four_libraries():
         for name in found
         if name.split(".")[0] not in sys.stdlib_module_names and not name.startswith("hvelv.enclave.lab")
     }
-    assert {name.split(".")[0] for name in others} == {"httpx", "matplotlib", "pandas", "pyarrow"}
+    assert {name.split(".")[0] for name in others} == {"httpx", "matplotlib", "pandas", "pyarrow"} | {
+        "duckdb",
+        "polars",
+        "tqdm",
+    }
 
 
 def test_the_lab_imports_alone(tmp_path):

@@ -106,6 +106,7 @@ class AtTheLab:
         given = {"locale": "nb-NO", "viewport": {"width": 1440, "height": 950}} | context
         self.context = chromium.new_context(**given)
         self.context.set_default_timeout(PATIENCE)
+        expect.set_options(timeout=PATIENCE)  # its own five seconds are too few on a busy machine
         self.page: Page = self.context.new_page()
         self.said: list[str] = []
         self.page.on(

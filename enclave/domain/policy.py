@@ -199,6 +199,8 @@ def may_ask_hub(name: SessionName, method: str, raw_path: str) -> bool:
 
 def is_activity(name: SessionName, body: bytes) -> bool:
     """Say whether this tells the hub when the session was used, and nothing else: the hub's log quotes what it refuses."""
+    if not body:
+        return True
     try:
         told = json.loads(body)
     except (ValueError, RecursionError):

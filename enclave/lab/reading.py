@@ -1,4 +1,4 @@
-"""Reading a project's tables: only the columns and rows that are asked for stay in memory, part by part.
+"""Reading a project's tables: part by part, of which only the columns and rows that are asked for stay in memory.
 
 A table comes in parts with whole persons each, sorted by person. What has been read is kept by column for as long as the
 platform says that the extract is the same one; a new extract is read from its beginning, never mixed with the old.
@@ -20,6 +20,12 @@ Where = Sequence[tuple[str, str, Any]]
 
 def _chosen(known: Sequence[str], columns: Iterable[str] | None, where: Where) -> list[str] | None:
     """Return the columns to keep. Raises `Refused` for what the table does not have."""
+    if isinstance(columns, str):
+        columns = [columns]
+    if not all(isinstance(one, tuple | list) and len(one) == 3 and isinstance(one[0], str) for one in where):  # noqa: PLR2004
+        raise Refused("Vilkårene kan ikke leses.", remedy='Skriv dem som [("age", ">=", 50), ("sex", "==", "F")].')
+    if any(one[2] is None for one in where):
+        raise Refused("Ingenting kan sammenlignes med None.", remedy="Les kolonnen, og bruk .isna() på den.")
     here = {PSEUDONYM, *known}
     asked = [*(columns or ()), *(condition[0] for condition in where)]
     if strange := sorted({name for name in asked if name not in here}):
@@ -44,6 +50,22 @@ def _said(parts: Sequence[Any], name: str) -> Iterable[Any]:
         return parts
     shown: Iterable[Any] = tqdm(parts, desc=name, unit="del", leave=False)
     return shown
+
+
+def _kept(raw: io.BytesIO, columns: list[str], where: Where) -> "pa.Table":
+    """Return what is kept of a part. Raises `Refused` where a value is of another kind than the column."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_table(raw, columns=columns, filters=[tuple(one) for one in where] or None)
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError, TypeError):
+        if not where:
+            raise
+        raise Refused(
+            "En verdi i vilkårene er av et annet slag enn kolonnen.",
+            remedy="Sammenlign tall med tall, tekst med tekst og datoer med datetime.date.",
+        ) from None
 
 
 class Reader:
@@ -85,4 +107,4 @@ class Reader:
             raw = io.BytesIO(self._door.read(f"/lab/datasets/{name}/parts/{part['sha256']}"))
             there = pq.read_schema(raw).names
             wanted = there if columns is None else [column for column in columns if column in there]
-            yield pq.read_table(raw, columns=wanted, filters=[tuple(one) for one in where] or None)
+            yield _kept(raw, wanted, where)

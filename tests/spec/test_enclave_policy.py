@@ -207,6 +207,10 @@ def test_a_session_tells_the_hub_when_it_was_used_and_nothing_else(told, may):
     assert is_activity(KARI, json.dumps(told).encode()) is may
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[" * 100_000, b"\xff"])
+def test_an_empty_message_carries_nothing_and_is_the_hubs_to_refuse():
+    assert is_activity(KARI, b"")
+
+
+@pytest.mark.parametrize("body", [b" ", b"{", b"[" * 100_000, b"\xff"])
 def test_what_is_no_json_tells_nothing(body):
     assert not is_activity(KARI, body)

@@ -191,6 +191,9 @@ def test_a_new_extract_is_read_from_its_beginning(platform):
         ({"columns": ["name"]}, "age, sex"),
         ({"where": [("name", "==", 1)]}, "age, sex"),
         ({"where": [("age", "~", 1)]}, ">="),
+        ({"where": ("age", ">=", 1)}, "[("),
+        ({"where": [("age",)]}, "[("),
+        ({"where": [("age", "==", None)]}, ".isna()"),
     ],
 )
 def test_what_the_table_does_not_have_is_refused_before_anything_is_fetched(platform, given, says):
@@ -199,6 +202,17 @@ def test_what_the_table_does_not_have_is_refused_before_anything_is_fetched(plat
         project.read("patients", **given)
     assert says in str(refused.value)
     assert {path for _method, path, _body in here.asked} == {"/lab/project"}
+
+
+def test_a_value_of_another_kind_than_the_column_is_refused(platform):
+    _here, project = platform
+    with pytest.raises(Refused, match="tall med tall"):
+        project.read("patients", where=[("age", ">=", "50")])
+
+
+def test_one_column_may_be_named_without_brackets(platform):
+    _here, project = platform
+    assert project.read("patients", "age").columns.tolist() == ["age"]
 
 
 @pytest.mark.integration

@@ -1,5 +1,6 @@
 """A real Chromium, and the portal in this process for it to look at."""
 
+import asyncio
 import os
 import socket
 import threading
@@ -16,6 +17,9 @@ CHROMIUM = os.environ.get("HVELV_CHROMIUM", "/usr/bin/chromium")
 AXE = Path("build/axe/lib/node_modules/axe-core/axe.min.js")
 PHONE = 320  # pixels: WCAG 1.4.10
 PATIENCE = 120_000  # milliseconds
+LATE = (
+    0.3  # seconds that the portal takes to answer a form, so that what does not wait for the answer fails in every run
+)
 in_a_browser = [
     pytest.mark.browser,
     pytest.mark.filterwarnings("ignore::DeprecationWarning:websockets.*"),
@@ -34,6 +38,15 @@ def chromium():
         browser.close()
 
 
+def _late(app):
+    async def answer(scope, receive, send):
+        if scope["type"] == "http" and scope["method"] == "POST":
+            await asyncio.sleep(LATE)
+        await app(scope, receive, send)
+
+    return answer
+
+
 @contextmanager
 def served(folder):
     """Serve a portal on a free port; give it, and its address."""
@@ -41,7 +54,9 @@ def served(folder):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     portal = a_portal(folder, portal_port=port, hub_port=port + 1)
-    server = uvicorn.Server(uvicorn.Config(portal.app, host="127.0.0.1", port=port, log_level="error", ws="none"))
+    server = uvicorn.Server(
+        uvicorn.Config(_late(portal.app), host="127.0.0.1", port=port, log_level="error", ws="none")
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
@@ -66,6 +81,12 @@ def a_window(site, chromium, person, *, width=1280, scheme="", scripts=True):
     page.on("console", lambda m: complaints.append(m.text) if m.type in {"error", "warning"} else None)
     page.on("pageerror", lambda e: complaints.append(str(e)))
     return page, complaints
+
+
+def followed(page, place):
+    """Click on a link, or a button that sends a form, and wait for the page it leads to: the old one may look the same."""
+    with page.expect_navigation(wait_until="load"):
+        (page.locator(place) if isinstance(place, str) else place).click()
 
 
 def pictured(page, folder, name):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import PHONE, a_window, in_a_browser, pictured
+from tests.browser import PHONE, a_window, followed, in_a_browser, pictured
 from tests.builders_portal import a_declaration
 from tests.functional.test_portal_browser import site
 
@@ -28,16 +28,16 @@ def test_the_steward_says_the_least_coarse_form_and_everyone_can_read_it(site, c
     rows.write_text("person,age,sex,value\n01817012345,54,1,3.4\n")
     page.goto(site[1] + "/publish/new")
     page.set_input_files("input[type=file]", rows)
-    page.locator("main form button").first.click()
+    followed(page, page.locator("main form button").first)
     page.get_by_text("Deklarasjonen som JSON").click()
     page.set_input_files("#f-declaration_file", declared)
-    page.get_by_role("button", name="Kontroller filen").last.click()
+    followed(page, page.get_by_role("button", name="Kontroller filen").last)
 
     page.get_by_label("Utleveres slik, rad 2").select_option(label="Grupper på 10")
     page.get_by_label("Vi ser på uttrekket før det leveres").check()
-    page.get_by_role("button", name="Kontroller filen").first.click()
+    followed(page, page.get_by_role("button", name="Kontroller filen").first)
     pictured(page, PICTURES, "1-steward")
-    page.get_by_role("button", name="Publiser versjonen").click()
+    followed(page, page.get_by_role("button", name="Publiser versjonen"))
 
     assert "Tallet er gjort om til grupper, med grenser ved 20, 30, 40 … 100." in page.inner_text("main")
     assert "Datainnehaveren ser på uttrekket før det leveres." in page.inner_text("main")
@@ -55,7 +55,7 @@ def test_the_applicant_asks_for_a_coarser_form(site, chromium):
     chooser = page.get_by_label("Form: Alder ved prøven").first
     chooser.select_option(label="Grupper på 10")
     page.get_by_label("Alder ved prøven", exact=False).first.check()
-    page.get_by_role("button", name="Lagre kladden").click()
+    followed(page, page.get_by_role("button", name="Lagre kladden"))
 
     assert page.get_by_label("Form: Alder ved prøven").first.input_value() == "bands10"
     pictured(page, PICTURES, "4-applicant")

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from hvelv.enclave.service.rooms import RoomState
-from tests.browser import PHONE, a_window, in_a_browser, served
+from tests.browser import PHONE, a_window, followed, in_a_browser, served
 from tests.unit.test_portal_pages import PAGES
 
 pytestmark = in_a_browser
@@ -63,7 +63,7 @@ def test_the_selection_works_without_javascript(site, chromium):
     page, _complaints = a_window(site, chromium, "per", scripts=False)
     page.goto(site[1] + "/datasets/ds-0002")
     page.check('input[name="variable"][value="age"]')
-    page.click("text=Legg de valgte i utvalget")
+    followed(page, "text=Legg de valgte i utvalget")
     page.goto(site[1] + "/selection")
 
     assert page.locator('input[name="variable"]').count() == 1

@@ -25,6 +25,7 @@ from hvelv.kernel.ids import HolderId, PersonId
 from hvelv.kernel.people import Person, Role
 from hvelv.kernel.people_store import People
 from hvelv.operation.demo_data import number_people
+from tests.browser import followed
 
 pytestmark = [
     pytest.mark.browser,
@@ -79,7 +80,7 @@ class Someone:
             "console", lambda m: self.complaints.append(m.text) if "Content Security Policy" in m.text else None
         )
         self.page.goto(road.settings.portal_url)
-        self.page.get_by_role("link", name="Logg inn").first.click()
+        self.go("Logg inn")
         self.page.fill("input[name=username]", name)
         self.page.fill("input[name=password]", f"{name} har et langt passord")
         self.page.fill("input[name=otp]", pyotp.TOTP(secret).now())
@@ -88,14 +89,14 @@ class Someone:
 
     def go(self, *links):
         for link in links:
-            self.page.get_by_role("link", name=link).first.click()
+            followed(self.page, self.page.get_by_role("link", name=link).first)
 
     def picture(self, name):
         PICTURES.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=str(PICTURES / f"{name}.png"), full_page=True)
 
     def click(self, button):
-        self.page.get_by_role("button", name=button, exact=True).first.click()
+        followed(self.page, self.page.get_by_role("button", name=button, exact=True).first)
 
 
 def wellbeing(path):
@@ -156,14 +157,15 @@ def apply(rolf):
     page = rolf.page
     rolf.go("Katalog")
     page.get_by_role("searchbox").fill("trivsel")
-    rolf.click("Søk")
+    page.get_by_role("button", name="Søk", exact=True).click()  # hits come into the same page
+    page.wait_for_url("**q=trivsel**")
     rolf.go("Trivselsundersøkelsen")
     page.get_by_label("Velg Kjønn").check()
     page.get_by_label("Velg Alder").check()
     page.get_by_label("Velg Trivsel").check()
     rolf.click("Legg de valgte i utvalget")
     rolf.go("Søknader", re.compile("Ny søknad|Begynn"))
-    page.locator("main form button").first.click()
+    followed(page, page.locator("main form button").first)
     page.get_by_label("Tittel", exact=True).fill("Trivsel og alder")
     page.get_by_label("Vitenskapelig forskning").check()
     rolf.click("Lagre kladden")  # half filled in: it is kept, and says what is missing
@@ -237,7 +239,7 @@ def let_go(siri, rolf, road):
     find_what_waits(siri)
     siri.picture("11-risk")
     at_first = in_small_groups(page, 1)
-    page.locator("form[action$='/try'] button", has_text="Prøv").first.click()
+    followed(page, page.locator("form[action$='/try'] button", has_text="Prøv").first)
     expect(page.locator("#tried")).to_be_visible()
     siri.picture("12-tried")
     tried = in_small_groups(page, 2)
@@ -312,7 +314,7 @@ def test_the_whole_road_can_be_walked_in_a_browser(road, browser, tmp_path):
         vote(everyone[name])
     decide(siri)
     work(rolf, road, let_go(siri, rolf, road))
-    rolf.page.get_by_role("link", name=re.compile("Trivsel og alder")).first.click()
+    rolf.go(re.compile("Trivsel og alder"))
     table = fetch(rolf, rolf.page.url)
 
     assert {row["sex"] for row in table} == {"M", "F"}

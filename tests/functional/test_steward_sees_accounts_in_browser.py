@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import PHONE, a_window, in_a_browser, pictured, served, violations
+from tests.browser import PHONE, a_window, followed, in_a_browser, pictured, served, violations
 from tests.builders_accounts import CAP
 
 PICTURES = Path("build/screenshots/accounts")
@@ -29,22 +29,22 @@ def test_two_stewards_make_an_account_larger(site, chromium):
 
     stine.goto(origin + "/accounts")
     pictured(stine, PICTURES, "1-accounts")
-    stine.click("article a.ds-link")
+    followed(stine, "article a.ds-link")
     pictured(stine, PICTURES, "2-account")
     assert violations(stine) == []
     stine.fill("input[name=cap]", "2,5")
     stine.fill("textarea[name=reason]", "Ny finansiering for 2027.")
     stine.fill("input[name=period_from]", "2027-01-01")
     stine.fill("input[name=period_until]", "2027-12-31")
-    stine.click("button:has-text('Send forslaget')")
+    followed(stine, "button:has-text('Send forslaget')")
     stine.wait_for_selector("text=En annen forvalter må bekrefte det.")
     pictured(stine, PICTURES, "3-proposed")
     assert accounts.account("ds-0001").cap == CAP
 
     sigrid.goto(origin + "/accounts")
     sigrid.wait_for_selector("nav .ds-tag:has-text('1')")
-    sigrid.click("ul.tasks a")
-    sigrid.click("button:has-text('Bekreft')")
+    followed(sigrid, "ul.tasks a")
+    followed(sigrid, "button:has-text('Bekreft')")
     sigrid.wait_for_selector(".ds-tag:has-text('Bekreftet')")
     pictured(sigrid, PICTURES, "4-confirmed")
     assert violations(sigrid) == []

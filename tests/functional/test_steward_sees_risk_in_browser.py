@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hvelv.privacy.domain.reviewing import Verdict
-from tests.browser import PHONE, a_window, in_a_browser, pictured, served
+from tests.browser import PHONE, a_window, followed, in_a_browser, pictured, served
 
 PICTURES = Path("build/screenshots/risk")
 PAGE = "/extracts/p-0001/lab_values"
@@ -37,12 +37,12 @@ def test_a_steward_sees_the_risk_applies_a_step_sees_it_fall_and_lets_the_extrac
     page.goto(origin + "/extracts")
     page.wait_for_selector("nav .ds-tag:has-text('1')")
     pictured(page, PICTURES, "1-waiting")
-    page.click("a:has-text('Blodprøver')")
+    followed(page, "a:has-text('Blodprøver')")
     assert page.locator("figure.picture svg[role=img][aria-label]").count() == 3
     pictured(page, PICTURES, "2-risk")
     at_first = share_in_small_groups(page, 1)
 
-    page.locator("form[action$='/try'] button", has_text="Prøv").first.click()
+    followed(page, page.locator("form[action$='/try'] button", has_text="Prøv").first)
     page.wait_for_selector("#tried")
     pictured(page, PICTURES, "3-tried")
     assert share_in_small_groups(page, 1) == at_first  # how it is now stands beside how it would be
@@ -50,13 +50,13 @@ def test_a_steward_sees_the_risk_applies_a_step_sees_it_fall_and_lets_the_extrac
     assert tried < at_first / 2
     assert custodian.reviews.steps("p-0001", "lab_values", 1) == {}
 
-    page.click("button:has-text('Bruk trinnene')")
+    followed(page, "button:has-text('Bruk trinnene')")
     page.wait_for_selector("text=Uttrekket er laget med dine trinn")
     pictured(page, PICTURES, "4-narrowed")
     assert (share_in_small_groups(page, 1), share_in_small_groups(page, 2)) == (at_first, tried)
     assert custodian.verdicts[-1] is Verdict.WAITING
 
-    page.click("button:has-text('Slipp uttrekket')")
+    followed(page, "button:has-text('Slipp uttrekket')")
     page.wait_for_selector(".ds-tag:has-text('Sluppet')")
     pictured(page, PICTURES, "5-let-go")
     assert custodian.verdicts[-1] is Verdict.GO
@@ -73,15 +73,15 @@ def test_a_steward_chooses_a_step_of_their_own_and_refuses_without_javascript_to
     page, _complaints = a_window(site, chromium, "stine", scripts=False)
     page.goto(origin + PAGE)
     page.select_option("select[name='step.day']", label="Bare årstallet utleveres.")
-    page.click("button:has-text('Vis hva det gjør')")
+    followed(page, "button:has-text('Vis hva det gjør')")
     page.wait_for_selector("#tried")
 
-    page.click("text=Forkast")
+    followed(page, "text=Forkast")
     page.click("summary:has-text('Nekt uttrekket')")
-    page.click("button:has-text('Nekt') >> nth=-1")
+    followed(page, "button:has-text('Nekt') >> nth=-1")
     assert page.locator("[role=alert]", has_text="Skriv en begrunnelse").count() == 1
     page.fill("textarea[name=reason]", "For få personer i små kommuner.")
-    page.click("button:has-text('Nekt') >> nth=-1")
+    followed(page, "button:has-text('Nekt') >> nth=-1")
     page.wait_for_selector(".ds-tag:has-text('Nektet')")
     assert portal.wiring.reviews.custodian.verdicts[-1] is Verdict.REFUSED
 

@@ -77,7 +77,8 @@ def serve() -> None:
     What is imported is imported once, before the jobs' processes are split off. The threads that run by then are those of
     OpenBLAS and jemalloc, which provide for it; Polars and Arrow start theirs when there is work.
     """
-    claim(np.zeros(1, np.int32), *[np.zeros(0, np.uint16)] * 3, 1, 1, np.zeros(0, np.int32))  # the compiler wakes up
+    nothing = np.zeros(0, np.uint16), np.zeros(0, np.int32)
+    claim(np.zeros(1, np.int32), *nothing[:1] * 3, None, 1, 1, 1, nothing[1])  # the compiler wakes up
     for line in sys.stdin:
         url, folder, place = json.loads(line)
         child = os.fork()

@@ -55,9 +55,12 @@ from hvelv.privacy.domain.schema import Schema
 Owned = tuple[Keys, Persons]
 
 
-def _risk(sizes: NDArray[np.uint32], limit: float) -> Risk:
-    chance = 1.0 / sizes
-    return Risk(float(chance.mean()), float(chance.max()), float((chance > limit).mean()))
+def _risk(persons: NDArray[np.int64], limit: float) -> Risk:
+    """Return the risk where so many persons stand in a class of 0, 1, 2 … persons."""
+    sizes = np.flatnonzero(persons)
+    chance, among = 1.0 / sizes, persons[sizes]
+    whole = among.sum()
+    return Risk(float(chance @ among / whole), float(chance.max()), float(among[chance > limit].sum() / whole))
 
 
 class _Sensitive:
@@ -121,20 +124,21 @@ class PolarsMeasurer:
             bucketed = Bucketed(pieces, table.rows, Path(work) / "extract")
             known = _population(whole, codings, by, bucketed.buckets, Path(work)) if whole else None
             owned = self._classes(bucketed, known, found, told)
-        below = tuple((limit, int((found.smallest < limit).sum())) for limit in sorted({*LIMITS, policy.min_k}))
+        by_size = np.bincount(found.smallest)
+        below = {limit: int(by_size[:limit].sum()) for limit in sorted({*LIMITS, policy.min_k})}
         return Report(
             rows=rows,
             persons=table.persons,
             quasi=tuple(by),
             classes=found.classes,
-            k=int(found.smallest.min()),
-            small=float((found.smallest < policy.min_k).mean()),
-            below=below,
-            sizes=_sizes(found.smallest),
+            k=int(np.flatnonzero(by_size)[0]),
+            small=below[policy.min_k] / table.persons,
+            below=tuple(below.items()),
+            sizes=_sizes(by_size),
             subsets=_subsets(table, codings, by, owned),
             sensitive=tuple(one.result() for one in told),
-            prosecutor=_risk(found.smallest, policy.max_highest),
-            journalist=_risk(found.rarest, policy.max_highest) if whole else None,
+            prosecutor=_risk(by_size, policy.max_highest),
+            journalist=_risk(np.bincount(found.rarest), policy.max_highest) if whole else None,
             population=whole.persons if whole else None,
         )
 
@@ -198,8 +202,8 @@ def _empty(rows: int, by: Sequence[str]) -> Report:
     return Report(rows, 0, tuple(by), 0, 0, 0.0, (), (), (), (), nothing)
 
 
-def _sizes(smallest: NDArray[np.uint32]) -> tuple[tuple[int, int | None, int], ...]:
-    each = np.bincount(np.minimum(smallest, SIZES[-1]), minlength=SIZES[-1] + 1)
+def _sizes(persons: NDArray[np.int64]) -> tuple[tuple[int, int | None, int], ...]:
+    each = np.concatenate((persons, np.zeros(SIZES[-1] + 1, np.int64)))
     counts = np.add.reduceat(each, SIZES)
     ends = [*(size - 1 for size in SIZES[1:]), None]
     return tuple((start, end, int(count)) for start, end, count in zip(SIZES, ends, counts, strict=True))

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hvelv.privacy.adapters.risk_counts import Codes, fitted
+from hvelv.privacy.adapters.risk_loops import counted_from
 
 TEXT = pa.large_string()
 
@@ -84,8 +85,8 @@ def _counted(column: Any, widest: int) -> Any:
     low, high = (int(held.min()), int(held.max())) if len(held) else (0, widest + 1)
     if high - low > widest:
         return None
-    codes = fitted(whole - low, high - low + 2)
-    codes += 1
+    codes = fitted(np.empty(len(whole), np.uint8), high - low + 2)
+    counted_from(whole, low, codes)
     if there is not None:
         codes[~there] = 0
     return _dictionary(

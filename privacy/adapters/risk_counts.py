@@ -24,7 +24,10 @@ NARROW = 1 << 16  # so many codes fit in two bytes
 EXACT = 1 << 63  # combinations below this have a key each
 DENSE = 1 << 25  # most combinations for which a table of all of them is kept: 128 MiB
 FOLDED = 1 << 20  # most combinations of a table that is kept for tables of fewer variables
-MOST_CODES = 3  # looked at together
+WIDER = 1 << 17  # most combinations of a table with one variable more than asked for, of which others can be made too
+LAST_MARK = 255
+MOST_CODES = 4  # looked at together
+N_LOG_N = np.arange(1 << 12) * np.log(np.maximum(np.arange(1 << 12), 1))
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 divided by the golden ratio (splitmix64)
 
 
@@ -174,14 +177,14 @@ def spread(found: Cells, whole: Counts, *, ordered: bool) -> Spread:
     up_to = np.cumsum(share)[:-1]
     running = np.concatenate(([0.0], np.cumsum(up_to)))
     distinct = np.empty(len(found.begins) - 1, np.int64)
-    least, farthest = compare(found.begins, rank[found.value], share, up_to, running, ordered, distinct)
+    least, farthest = compare(found.begins, found.value, rank, share, up_to, running, N_LOG_N, ordered, distinct)
     return Spread(distinct, math.exp(least), farthest)
 
 
 class Alone:
     """Counts who is alone with their codes of up to three variables, by tables of all combinations and their owners.
 
-    The tables of fewer variables are made of those of more, where these were asked for first.
+    The tables of fewer variables are made of those of more, where these were asked for first, or are small.
     """
 
     def __init__(
@@ -191,25 +194,47 @@ class Alone:
         self._look, self._radixes, self._persons = look, radixes, persons
         self._shared: NDArray[np.int32] = np.empty(0, np.int32)
         self._kept: dict[tuple[int, ...], NDArray[np.int32]] = {}
+        self._seen, self._mark = np.zeros(persons + 1, np.uint8), 0
 
     def count(self, columns: tuple[int, ...]) -> int:
         """Return how many persons are alone with some combination of their codes of these."""
         owner = self._owners(columns)
-        seen = np.zeros(self._persons + 1, np.bool_)
-        seen[self._persons] = True
-        found: int = lone(owner, seen)
+        self._mark = self._mark % LAST_MARK + 1
+        if self._mark == 1:
+            self._seen.fill(0)
+        self._seen[self._persons] = self._mark  # who is several is not to be counted
+        found: int = lone(owner, self._seen, self._mark)
         return found
 
     def _owners(self, columns: tuple[int, ...]) -> NDArray[np.int32]:
         made = self._folded(columns)
         if made is None:
-            size = product([self._radixes[c] for c in columns])
-            made = np.empty(size, np.int32) if size <= FOLDED else self._large(size)
-            made.fill(NOBODY)
-            self._claim(made, columns)
+            self._widen(columns)
+            made = self._folded(columns)
+        if made is None:
+            made = self._made(columns)
         if made.size <= FOLDED:
             self._kept[columns] = made
         return made
+
+    def _widen(self, columns: tuple[int, ...]) -> None:
+        """Make the smallest table with one variable more, where it is small."""
+        if len(columns) >= MOST_CODES:
+            return
+        more = [tuple(sorted((*columns, other))) for other in range(len(self._radixes)) if other not in columns]
+        wider = min(more, key=self._size, default=None)
+        if wider is not None and self._size(wider) <= WIDER:
+            self._kept[wider] = self._made(wider)
+
+    def _made(self, columns: tuple[int, ...]) -> NDArray[np.int32]:
+        size = self._size(columns)
+        made = np.empty(size, np.int32) if size <= FOLDED else self._large(size)
+        made.fill(NOBODY)
+        self._claim(made, columns)
+        return made
+
+    def _size(self, columns: Sequence[int]) -> int:
+        return product([self._radixes[c] for c in columns])
 
     def _large(self, size: int) -> NDArray[np.int32]:
         """Return a table that is good until the next is asked for: new memory costs more than what is done with it."""
@@ -229,13 +254,14 @@ class Alone:
         return found.reshape(-1)
 
     def _claim(self, owner: NDArray[np.int32], columns: tuple[int, ...]) -> None:
-        radix_b, radix_c = ([1] * 3 + [self._radixes[c] for c in columns])[-2:]
+        padded = max(3 - len(columns), 0)
+        radixes = [1] * padded + [self._radixes[c] for c in columns] + [1]
         for codes, person in self._look():
             mine = [codes[c] for c in columns]
             kind = np.result_type(*mine)
-            nothing = np.zeros(len(person) if len(mine) < MOST_CODES else 0, kind)
-            a, b, c = ([nothing] * MOST_CODES + [one.astype(kind, copy=False) for one in mine])[-MOST_CODES:]
-            claim(owner, a, b, c, radix_b, radix_c, person.view(np.int32))
+            nothing = np.zeros(len(person) if padded else 0, kind)
+            four = [nothing] * padded + [one.astype(kind, copy=False) for one in mine] + [None]
+            claim(owner, *four[:MOST_CODES], *radixes[1:MOST_CODES], person.view(np.int32))
 
 
 def owners(found: Classes, persons: int) -> Persons:
@@ -245,10 +271,13 @@ def owners(found: Classes, persons: int) -> Persons:
 
 def codes_of(keys: Keys, radixes: Sequence[int]) -> list[Codes]:
     """Return the codes that keys were made of; the keys are numbers in mixed radix, not mixes."""
-    found = []
+    found, size = [], product(radixes)
+    left: NDArray[Any] = keys
     for radix in reversed(radixes):
-        found.append(fitted(keys % np.uint64(radix), radix))
-        keys = keys // np.uint64(radix)
+        left = left.astype(np.min_scalar_type(size), copy=False)  # narrow words divide faster
+        before = left // left.dtype.type(radix)
+        found.append(fitted(left - before * left.dtype.type(radix), radix))
+        left, size = before, size // radix
     return found[::-1]
 
 

@@ -64,30 +64,39 @@ def _expose(begins: Any, person: Any, distinct: Any, exposed: Any) -> None:
 expose = compiled(_expose)
 
 
+def _n_log_n(n: int, logs: Any) -> float:
+    return float(logs[n]) if n < len(logs) else n * math.log(n)
+
+
+n_log_n = compiled(_n_log_n)
+
+
 def _compare(  # noqa: PLR0917 - compiled, where names are not kept
-    begins: Any, value: Any, share: Any, up_to: Any, running: Any, ordered: Any, distinct: Any
+    begins: Any, value: Any, rank: Any, share: Any, up_to: Any, running: Any, logs: Any, ordered: Any, distinct: Any
 ) -> tuple[float, float]:
     """Return the least entropy of a class and the farthest that one is from the whole; write how many values each has.
 
-    `value`: of each person of a class, as a place in `share`, which is the whole's; ascending in a class if `ordered`.
+    `value`: of each person of a class, ascending in a class if `ordered`; `rank`: its place in `share`, which is the whole's.
     `up_to`: the whole's running share without the last, which is 1; `running`: its running sum, from 0.
+    `logs`: n log n of the first whole numbers.
     """
     seen, met = np.zeros(len(share), np.int64), np.zeros(len(share), np.int64)
     least, farthest, last = math.inf, 0.0, len(share) - 1
     for k in range(len(begins) - 1):
         found, size = 0, begins[k + 1] - begins[k]
         for i in range(begins[k], begins[k + 1]):
-            if seen[value[i]] == 0:
-                met[found] = value[i]
+            place = rank[value[i]]
+            if seen[place] == 0:
+                met[found] = place
                 found += 1
-            seen[value[i]] += 1
-        entropy, apart, own, level = 0.0, 0.0, 0.0, 0.0
+            seen[place] += 1
+        entropy, apart, own, level = n_log_n(size, logs), 0.0, 0.0, 0.0
         if ordered:
             apart = running[met[0]]
         for j in range(found):
             here = seen[met[j]] / size
+            entropy -= n_log_n(seen[met[j]], logs)
             seen[met[j]] = 0
-            entropy -= here * math.log(here)
             if ordered:
                 level += here
                 start, until = min(met[j], last), met[j + 1] if j + 1 < found else last
@@ -98,7 +107,7 @@ def _compare(  # noqa: PLR0917 - compiled, where names are not kept
                 apart += abs(here - share[met[j]])
                 own += share[met[j]]
         distinct[k] = found
-        least = min(least, entropy)
+        least = min(least, entropy / size)
         farthest = max(farthest, apart / max(last, 1) if ordered else (apart + 1 - own) / 2)
     return least, farthest
 
@@ -107,11 +116,13 @@ compare = compiled(_compare)
 
 
 def _claim(  # noqa: PLR0917 - compiled, where names are not kept
-    owner: Any, a: Any, b: Any, c: Any, radix_b: int, radix_c: int, person: Any
+    owner: Any, a: Any, b: Any, c: Any, d: Any, radix_b: int, radix_c: int, radix_d: int, person: Any
 ) -> None:
-    """Write each row's person where its combination is, `MANY` where another was."""
+    """Write each row's person where its combination is, `MANY` where another was. `d`: None for three codes."""
     for i in range(len(person)):
         k = (np.int64(a[i]) * radix_b + b[i]) * radix_c + c[i]
+        if d is not None:
+            k = k * radix_d + d[i]
         held = owner[k]
         if held == NOBODY:
             owner[k] = person[i]
@@ -137,13 +148,22 @@ def _fold(owner: Any, found: Any) -> None:
 fold = compiled(_fold)
 
 
-def _lone(owner: Any, seen: Any) -> int:
-    """Return how many persons are an owner, and mark them; those already marked do not count."""
+def _counted_from(values: Any, low: int, codes: Any) -> None:
+    """Write how far each value is from the lowest, and one."""
+    for i in range(len(values)):
+        codes[i] = values[i] - low + 1
+
+
+counted_from = compiled(_counted_from)
+
+
+def _lone(owner: Any, seen: Any, mark: int) -> int:
+    """Return how many persons are an owner, and give them the mark; those that have it already do not count."""
     found = 0
     for k in range(len(owner)):
         who = owner[k]
-        if who >= 0 and not seen[who]:
-            seen[who] = True
+        if who >= 0 and seen[who] != mark:
+            seen[who] = mark
             found += 1
     return found
 

@@ -1,4 +1,4 @@
-"""One question asked of ours and of other libraries: count and sum in 50 groups, of each person 8 rows in 2 groups.
+"""One question asked of ours and of other libraries: count, sum and mean in 50 groups, of each person 8 rows in 2 groups.
 
     make bench B=peers           (never part of `make bench` without a name)
     .venv/bin/python benchmarks/peers.py --only tumult
@@ -80,10 +80,10 @@ def write_rows(path: Path, rows: int) -> None:
     pq.write_table(table, path, row_group_size=1 << 20, use_dictionary=["site", "cost"], **STORED)
 
 
-def truth(path: Path) -> dict[str, tuple[int, int]]:
-    """Return count and sum of each group, with nothing held back."""
+def truth(path: Path) -> dict[str, tuple[int, int, float]]:
+    """Return count, sum and mean of each group, with nothing held back."""
     found = pl.scan_parquet(path).group_by("site").agg(pl.len().alias("n"), pl.col("cost").sum().alias("s")).collect()
-    return {str(site): (n, s) for site, n, s in found.iter_rows()}
+    return {str(site): (n, s, s / n) for site, n, s in found.iter_rows()}
 
 
 def largest_rho() -> int:
@@ -119,16 +119,16 @@ def run(name: str, python: Path, path: Path, asked: dict[str, Any], seconds: flo
     return found
 
 
-def errors(found: dict[str, Any], true: dict[str, tuple[int, int]]) -> tuple[float, float]:
-    """Return the mean absolute error of counts and of sums in per cent of the truth."""
+def errors(found: dict[str, Any], true: dict[str, tuple[int, int, float]]) -> list[float]:
+    """Return the mean absolute error of counts, of sums and of means in per cent of the truth."""
     each = np.array([[answer[site] for site in true] for answer in found["answers"]], float)
     exact = np.array(list(true.values()), float)
     per_cent = np.abs(each - exact) / exact * 100
-    return float(per_cent[..., 0].mean()), float(per_cent[..., 1].mean())
+    return [float(per_cent[..., measure].mean()) for measure in range(3)]
 
 
 def lines_of(
-    peer: Peer, rows: int, ours: dict[str, Any], theirs: dict[str, Any], true: dict[str, tuple[int, int]]
+    peer: Peer, rows: int, ours: dict[str, Any], theirs: dict[str, Any], true: dict[str, tuple[int, int, float]]
 ) -> list[dict[str, Any]]:
     """Return a line for the speed and one for each error."""
     cpu, own = statistics.median(theirs["cpu"]), statistics.median(ours["cpu"])
@@ -149,7 +149,9 @@ def lines_of(
             "n": len(theirs["cpu"]),
         }
     ]
-    for measure, own_error, error in zip(("count", "sum"), errors(ours, true), errors(theirs, true), strict=True):
+    for measure, own_error, error in zip(
+        ("count", "sum", "mean"), errors(ours, true), errors(theirs, true), strict=True
+    ):
         found.append(
             {
                 "bench": f"peers: {peer.name} {measure}",

@@ -30,17 +30,23 @@ def main(noise: str, rho_micro: int, path: str, asked: dict[str, Any]) -> None:
     question = {
         "dataset": "episodes",
         "by": ["site"],
-        "measures": [{"kind": "count"}, {"kind": "sum", "column": "cost", "low": 0, "high": high}],
+        "measures": [
+            {"kind": "count"},
+            *({"kind": kind, "column": "cost", "low": 0, "high": high} for kind in ("sum", "mean")),
+        ],
         "max_rows": asked["max_rows"],
         "max_groups": asked["max_groups"],
         "noise": noise,
     }
     engine: Any = SimpleNamespace(aggregator=StreamingAggregator(), noise=OpenDPNoise())
 
-    def work() -> dict[int, tuple[float, float]]:
+    def work() -> dict[int, tuple[float, float, float]]:
         method = method_for(query_from(question), {"episodes": schema})
         found = measured(method, method.doses(rho_micro), rho_micro, {"episodes": [Path(path)]}, engine)
-        return {row["key"][0]: (row["values"]["count"], row["values"]["sum_cost"]) for row in found.rows}
+        return {
+            row["key"][0]: tuple(row["values"][name] for name in ("count", "sum_cost", "mean_cost"))
+            for row in found.rows
+        }
 
     tell(work, runs=RUNS, warm=True)
 

@@ -18,8 +18,9 @@ dp.enable_features("contrib")
 def main(path: str, asked: dict[str, Any]) -> None:
     """Answer once."""
     rho, groups, most = asked["rho_micro"] / 1e6, asked["groups"], asked["rows"] * 2
+    cost, bounds = pl.col("cost").fill_null(0), (0, asked["high"])
 
-    def work() -> dict[int, tuple[float, float]]:
+    def work() -> dict[int, tuple[float, float, float]]:
         frame = pl.scan_parquet(path).with_columns(pl.col("pid").cast(pl.Int64))
         context = dp.Context.compositor(
             data=frame,
@@ -35,12 +36,12 @@ def main(path: str, asked: dict[str, Any]) -> None:
             .truncate_per_group(asked["max_rows"], by=["site"])
             .truncate_num_groups(asked["max_groups"] + 1, by=["site"], keep="first")
             .group_by("site")
-            .agg(dp.len(signed=True).alias("n"), pl.col("cost").fill_null(0).dp.sum((0, asked["high"])).alias("s"))
+            .agg(dp.len(signed=True).alias("n"), cost.dp.sum(bounds).alias("s"), cost.dp.mean(bounds).alias("m"))
             .with_keys(pl.LazyFrame({"site": list(range(groups))}, schema={"site": pl.Int64}))
             .release()
             .collect()
         )
-        return {row["site"]: (row["n"], row["s"]) for row in found.iter_rows(named=True)}
+        return {row["site"]: (row["n"], row["s"], row["m"]) for row in found.iter_rows(named=True)}
 
     tell(work)
 

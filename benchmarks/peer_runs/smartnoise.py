@@ -12,7 +12,7 @@ import snsql
 from snsql import Privacy
 from told import tell
 
-SQL = "SELECT site, COUNT(*) AS n, SUM(cost) AS s FROM main.episodes GROUP BY site"
+SQL = "SELECT site, COUNT(*) AS n, SUM(cost) AS s, AVG(cost) AS m FROM main.episodes GROUP BY site"
 
 
 def main(path: str, asked: dict[str, Any]) -> None:
@@ -36,10 +36,10 @@ def main(path: str, asked: dict[str, Any]) -> None:
     epsilon = asked["epsilon"] / cost
     print("costs", cost, reader(few, epsilon).get_privacy_cost(SQL), file=sys.stderr)
 
-    def work() -> dict[int, tuple[float, float]]:
+    def work() -> dict[int, tuple[float, float, float]]:
         frame = pd.read_parquet(path).astype("int64")
         rows = reader(frame, epsilon).execute(SQL)[1:]
-        return {int(site): (float(n), float(s)) for site, n, s in rows}
+        return {int(site): (float(n), float(s), float(m)) for site, n, s, m in rows}
 
     tell(work)
 

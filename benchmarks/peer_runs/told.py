@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 
-def tell(work: Callable[[], Mapping[int, tuple[float, float]]], *, runs: int = 1, warm: bool = False) -> None:
-    """Run `work` and print what it took and what it answered: (count, sum) by group. Imports are done by now."""
+def tell(work: Callable[[], Mapping[int, tuple[float, float, float]]], *, runs: int = 1, warm: bool = False) -> None:
+    """Run `work` and print what it took and what it answered: (count, sum, mean) by group. Imports are done by now."""
     if warm:
         work()
     cpu, wall, answers = [], [], []

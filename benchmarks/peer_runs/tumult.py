@@ -1,4 +1,4 @@
-"""Tumult Analytics on local Spark: zCDP, as ours; half of rho for counts and half for sums."""
+"""Tumult Analytics on local Spark: zCDP, as ours; a third of rho each for counts, sums and means."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def main(path: str, asked: dict[str, Any]) -> None:
     rho = asked["rho_micro"] / 1e6
     keys = KeySet.from_dict({"site": list(range(asked["groups"]))})
 
-    def work() -> dict[int, tuple[float, float]]:
+    def work() -> dict[int, tuple[float, float, float]]:
         frame = spark.read.parquet(path).selectExpr("cast(pid as bigint) pid", "site", "cost")
         session = Session.from_dataframe(RhoZCDPBudget(rho), "episodes", frame, protected_change=AddRowsWithID("pid"))
         bounded = (
@@ -43,10 +43,14 @@ def main(path: str, asked: dict[str, Any]) -> None:
             .enforce(MaxRowsPerGroupPerID("site", asked["max_rows"]))
             .groupby(keys)
         )
-        counted = session.evaluate(bounded.count(name="n"), RhoZCDPBudget(rho / 2)).collect()
-        summed = session.evaluate(bounded.sum("cost", 0, asked["high"], name="s"), RhoZCDPBudget(rho / 2)).collect()
+        counted = session.evaluate(bounded.count(name="n"), RhoZCDPBudget(rho / 3)).collect()
+        summed = session.evaluate(bounded.sum("cost", 0, asked["high"], name="s"), RhoZCDPBudget(rho / 3)).collect()
         sums = {row["site"]: row["s"] for row in summed}
-        return {row["site"]: (row["n"], sums[row["site"]]) for row in counted}
+        averaged = session.evaluate(
+            bounded.average("cost", 0, asked["high"], name="m"), RhoZCDPBudget(rho / 3)
+        ).collect()
+        means = {row["site"]: row["m"] for row in averaged}
+        return {row["site"]: (row["n"], sums[row["site"]], means[row["site"]]) for row in counted}
 
     tell(work)
 

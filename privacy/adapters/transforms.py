@@ -121,13 +121,20 @@ def _round(expr: pl.Expr, column: Column, step: Round, _key: bytes) -> pl.Expr:
     """Round to the nearest step, halfway up; in whole units of the declared resolution, where there is one, so exactly."""
     size, unit = exact(step.step), Fraction(1) if column.type == "integer" else column.resolution
     if unit is None:
-        return (expr * size.denominator / size.numerator + 0.5).floor() * size.numerator / size.denominator
+        return _quotient(
+            (_quotient(expr * size.denominator, size.numerator) + 0.5).floor() * size.numerator, size.denominator
+        )
     each = int(size / unit)
     units = expr
     if column.type == "decimal":
         units = (expr * unit.denominator / unit.numerator).round().cast(pl.Int64, strict=False)
     whole = (units + each // 2) // each * size.numerator
-    return whole if column.type == "integer" else whole.cast(pl.Float64) / size.denominator
+    return whole if column.type == "integer" else _quotient(whole.cast(pl.Float64), size.denominator)
+
+
+def _quotient(expr: pl.Expr, by: int) -> pl.Expr:
+    """Return the nearest number to the quotient: by a scalar Polars divides by multiplying with 1 / `by`, a bit off."""
+    return expr / (expr * 0.0 + by)
 
 
 COMPILED: Mapping[type[Transform], Callable[[pl.Expr, Column, Any, bytes], pl.Expr]] = {

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from hvelv.privacy.adapters.transforms import COMPILED, DTYPES, SHIFT, expression, suppressing
 from hvelv.privacy.domain.schema import Column, exact
+from hvelv.privacy.domain.steps import Round
 from hvelv.privacy.domain.transforms import (
     FITTED,
     KINDS,
@@ -193,6 +194,16 @@ def test_values_are_as_the_model_says_one_by_one(case):
     found = _frame(column, rows).select(expression(column, steps, KEY))["v"].to_list()
 
     assert found == [_modelled(column, steps, value, days) for value, days in rows]
+
+
+def test_values_are_the_nearest_to_the_step_however_many_rows_there_are():
+    column, values = Column("v", "decimal", "attribute", low=0, high=100, step=0.1), [n / 10 for n in range(1001)]
+    together = pl.DataFrame({"v": values}).select(expression(column, (Round(step=0.2),), KEY))["v"].to_list()
+    alone = [
+        pl.DataFrame({"v": [value]}).select(expression(column, (Round(step=0.2),), KEY)).item() for value in values
+    ]
+
+    assert together == alone == [_round(value, Round(step=0.2), column, 0) for value in values]
 
 
 @settings(max_examples=400, deadline=None)

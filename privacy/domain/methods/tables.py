@@ -13,9 +13,9 @@ from hvelv.kernel.errors import _
 from hvelv.privacy.domain.accounting import cell_doses, error95_of, mean_error95, sensitivity, sensitivity1
 from hvelv.privacy.domain.framing import Framed
 from hvelv.privacy.domain.measuring import Dose, Noisy, Part, Result, Step, Work, sentence
-from hvelv.privacy.domain.methods.values import spread_error, value_of
+from hvelv.privacy.domain.methods.values import spread_error, sum_error95, value_of
 from hvelv.privacy.domain.plan import Answer, Plan, planned
-from hvelv.privacy.domain.pricing import SIZES, noises, per_cent, would_cost
+from hvelv.privacy.domain.pricing import SIZES, noises, per_cent, would_cost, would_cost_in_all
 from hvelv.privacy.domain.query import Query
 from hvelv.privacy.domain.schema import Schema
 
@@ -68,20 +68,38 @@ class Tables:
 
     def expected(self, doses: Sequence[Dose]) -> list[dict[str, Any]]:
         """Return the error of each measure; of means and spreads, for groups of some sizes; and what others would cost."""
-        return [self._expected(answer, [doses[i] for i in answer.parts]) for answer in self.plan.answers]
+        return [self._expected(answer, doses) for answer in self.plan.answers]
 
-    def _expected(self, answer: Answer, used: Sequence[Dose]) -> dict[str, Any]:
-        first, ask = used[0], self.plan.ask
+    def _expected(self, answer: Answer, doses: Sequence[Dose]) -> dict[str, Any]:
+        parts, used = [self.plan.parts[i] for i in answer.parts], [doses[i] for i in answer.parts]
+        first, part = used[0], parts[0]
         found: dict[str, Any] = {"name": answer.name, "kind": answer.kind, "scale": first.deviation}
-        part = self.plan.parts[answer.parts[0]]
-        bounds = ask.max_rows, ask.max_groups
-        found["noises"] = noises(first, sensitivity(part, *bounds), sensitivity1(part, *bounds))
+        found["noises"] = self._noises(part, first)
         if answer.kind not in ADDED:
             foretold = [{"rows": rows, "error95": _foretold(answer, part, used, rows)} for rows in SIZES]
             return found | {"error95": None, "error95_at": foretold}
+        if used[1:]:
+            return found | self._around_middle(parts, used, sum(dose.rho_micro for dose in doses))
         error = error95_of(first)
-        found |= {"error95": error, "would_cost": would_cost(first, len(ask.parts))}
+        found |= {"error95": error, "would_cost": would_cost(first, len(doses))}
         return found if answer.kind == "sum" else found | per_cent(error, self.plan.query.expected)
+
+    def _noises(self, part: Part, dose: Dose) -> dict[str, Any]:
+        bounds = self.plan.ask.max_rows, self.plan.ask.max_groups
+        return noises(dose, sensitivity(part, *bounds), sensitivity1(part, *bounds))
+
+    def _around_middle(self, parts: Sequence[Part], used: Sequence[Dose], rho_micro: int) -> dict[str, Any]:
+        """Return what is foretold of a sum that is made of what lies around the middle, and the count of its rows."""
+        middle = parts[0].origin * float(parts[0].unit)
+        around, counted = (self._noises(part, dose) for part, dose in zip(parts, used, strict=True))
+        errors = {name: math.hypot(around[name], middle * counted[name]) for name in ("gaussian", "laplace")}
+        error = sum_error95(parts[0], used)
+        return {
+            "scale": math.hypot(used[0].deviation, middle * used[1].deviation),
+            "noises": {**errors, "smaller": min(errors, key=lambda name: errors[name])},
+            "error95": error,
+            "would_cost": would_cost_in_all(error, rho_micro),
+        }
 
     def warnings(self) -> list[dict[str, Any]]:
         """Return what bounding does, on what errors depend, and what would be cheaper."""

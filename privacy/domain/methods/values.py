@@ -47,8 +47,16 @@ def _count(noted: Sequence[Noted]) -> Value:
 
 
 def _sum(noted: Sequence[Noted]) -> Value:
-    total = noted[0].noisy * noted[0].part.unit
-    return (int(total) if total.denominator == 1 else float(total)), noted[0].error95
+    part, units = noted[0].part, noted[0].noisy
+    for counted in noted[1:]:  # a sum around the middle
+        units += part.origin * counted.noisy
+    total = units * part.unit
+    return (int(total) if total.denominator == 1 else float(total)), sum_error95(part, [one.dose for one in noted])
+
+
+def sum_error95(part: Part, used: Sequence[Dose]) -> float:
+    """Return the 95 % error of a sum: of itself, or of what lies around the middle with that of the count of its rows."""
+    return math.hypot(error95_of(used[0]), *(part.origin * float(part.unit) * error95_of(dose) for dose in used[1:]))
 
 
 def _says_something(counted: Noted) -> bool:

@@ -34,7 +34,7 @@ def main(path: str, asked: dict[str, Any]) -> None:
         budget.compute_budgets()
         return {site: (measures.count, measures.sum, measures.mean) for site, measures in found}
 
-    tell(work)
+    tell(work, runs=3)
 
 
 if __name__ == "__main__":

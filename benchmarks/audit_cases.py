@@ -128,6 +128,13 @@ CASES = (
         },
     ),
     Case(
+        "sum around the middle, beside count and mean",
+        {
+            "dataset": "persons",
+            "measures": [COUNT, *({"kind": kind, "column": "weight", "low": 0, "high": 200} for kind in ("sum", "mean"))],
+        },
+    ),
+    Case(
         "linked: visits of a person",
         {"dataset": "persons", "links": [VISITS], "measures": [{"kind": "sum", "column": "x1", "low": 0, "high": 10}]},
     ),

@@ -84,6 +84,9 @@ found["write"] = {
                  "/run/egress/x", "/run/x", "/opt/hvelv/env/share/jupyter/kernels/x", "/proc/sys/kernel/core_pattern")
 }  # fmt: skip
 found["writable"] = {path: write(path) for path in ("/workspace/x", "/tmp/x", "/dev/shm/x", "/run/srv/x")}
+# of each line the fifth word is the place, and the sixth how it is mounted
+mounts = [line.split() for line in open("/proc/self/mountinfo")]
+found["writable mounts"] = sorted(words[4] for words in mounts if "rw" in words[5].split(","))
 found["replace"] = {
     "remove own socket folder": attempt(lambda: os.rename("/run/srv", "/run/srv2")),
     "chmod usr": attempt(lambda: os.chmod("/usr", 0o777)),

@@ -115,6 +115,13 @@ def test_only_workspace_scratch_and_socket_folder_can_be_written(seen):
     assert "ok" not in seen.replace.values()
 
 
+@pytest.mark.attack("SB01")
+def test_nothing_of_the_host_is_mounted_writable_but_the_sessions_own_folders(seen):
+    # by the mounts themselves: a file that another user owns cannot be written on a writable mount either
+    writable = [place for place in seen.writable_mounts if not place.startswith(("/dev", "/proc"))]
+    assert writable == ["/run/srv", "/tmp", "/workspace", "/workspace/felles"]
+
+
 @pytest.mark.attack("SB10")
 def test_server_configuration_kernels_and_packages_cannot_be_changed(seen):
     places = [path for path in seen.write if path.startswith(("/etc/jupyter", "/opt/hvelv/env"))]

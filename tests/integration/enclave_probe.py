@@ -66,8 +66,11 @@ found["network"] = {
 }  # fmt: skip
 found["host ports"] = {str(port): connect(V4, TCP, ("127.0.0.1", port)) for port in OUTSIDE.get("ports", [])}
 found["abstract"] = connect(socket.AF_UNIX, TCP, "\0" + OUTSIDE.get("abstract", "none"))
+NO_KIND = 15  # refused by the kernel as EINVAL before it looks for the family: what says EAFNOSUPPORT is the filter
 found["families"] = {
-    str(family): attempt(lambda family=family: socket.socket(family, TCP)) for family in (17, 38, 40, 29, 31, 44)
+    f"{family} {kind}": attempt(lambda family=family, kind=kind: socket.socket(family, kind))
+    for family in (17, 38, 40, 29, 31, 44)
+    for kind in (TCP, NO_KIND)
 }
 found["interfaces"] = [name for _, name in socket.if_nameindex()]
 found["root"] = sorted(os.listdir("/"))
@@ -119,6 +122,7 @@ found["calls"] = {
     "bpf": syscall(321, 0, 0, 0),
     "perf_event_open": syscall(298, 0, 0, -1, -1, 0),
     "io_uring_setup": syscall(425, 8, ctypes.create_string_buffer(256)),
+    "io_uring_enter": syscall(426, -1, 0, 0, 0, 0),  # let through it is EBADF, also where the kernel refuses setup
     "userfaultfd": syscall(323, 0),
     "unshare user": syscall(272, 0x10000000),
     "unshare net": syscall(272, 0x40000000),

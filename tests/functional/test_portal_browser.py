@@ -97,3 +97,32 @@ def test_the_mark_over_the_lab_says_who_and_when_and_is_in_nobodys_way(site, chr
     assert page.evaluate("([x, y]) => document.elementFromPoint(x, y).tagName", middle) == "IFRAME"
     assert page.evaluate("getComputedStyle(document.querySelector('#mark text')).fillOpacity") == "0.3"
     page.context.close()
+
+
+SAVES = "<!doctype html><title>lab</title><a id=save download=rows.csv href=data:text/csv,person>Lagre</a>"
+
+
+@pytest.mark.attack("BR08")
+def test_what_is_shown_in_the_labs_frame_saves_no_file_on_the_readers_machine(site, chromium, monkeypatch):
+    """By the frame alone: the page in it comes without the headers that the gateway would set."""
+    portal, origin = site
+    hub = portal.wiring.settings.hub_url
+    monkeypatch.setattr(portal.rooms, "room_url", lambda person, project: f"{hub}/user/{person}/{project}/lab")
+    monkeypatch.setitem(portal.rooms.states, ("ola", "p-0001"), RoomState.OPEN)
+    page, complaints = a_window(site, chromium, "ola")
+    page.context.route(f"{hub}/**", lambda route: route.fulfill(body=SAVES, content_type="text/html"))
+    saved = []
+    page.on("download", lambda download: saved.append(download.suggested_filename))
+
+    page.goto(f"{hub}/user/ola/p-0001/lab")
+    with page.expect_download():
+        page.click("#save")
+    assert saved == ["rows.csv"]  # so it is the frame that keeps the browser from it
+
+    page.goto(origin + "/projects/p-0001/lab")
+    page.frame_locator("iframe").locator("#save").click()
+    while len(saved) == 1 and not complaints:  # until it is saved, or the browser says why it is not
+        page.wait_for_timeout(50)
+    assert saved == ["rows.csv"]
+    assert ["allow-downloads" in complaint for complaint in complaints] == [True], complaints
+    page.context.close()

@@ -131,7 +131,10 @@ CASES = (
         "sum around the middle, beside count and mean",
         {
             "dataset": "persons",
-            "measures": [COUNT, *({"kind": kind, "column": "weight", "low": 0, "high": 200} for kind in ("sum", "mean"))],
+            "measures": [
+                COUNT,
+                *({"kind": kind, "column": "weight", "low": 0, "high": 200} for kind in ("sum", "mean")),
+            ],
         },
     ),
     Case(

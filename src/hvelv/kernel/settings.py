@@ -90,6 +90,16 @@ class Settings(BaseSettings):
     session_files: int = Field(
         200_000, ge=1000, description="Most files and folders in one workspace. Set when a workspace is made."
     )
+    session_idle: int = Field(
+        240,
+        ge=0,
+        description="Minutes without use after which a session is closed; what is saved in it stays. What counts as use: docs/lab.md. 0: never.",
+    )
+    session_idle_warning: int = Field(
+        15,
+        ge=1,
+        description="Minutes before that in which its person is warned and may keep it open; at most half of the whole time.",
+    )
     session_uid_base: int = Field(
         200_000, description="First user id given to sessions when the platform runs as root."
     )

@@ -23,6 +23,7 @@ from hvelv.enclave.domain.policy import (
     DROPPED_TO_CUSTODIAN,
     DROPPED_TO_PLATFORM,
     METHODS,
+    WORKS,
     is_activity,
     may_ask_custodian,
     may_ask_hub,
@@ -106,6 +107,9 @@ class Egress:
 
     async def _to_hub(self, session: OpenSession, request: web.Request) -> web.StreamResponse:
         path = request.raw_path.partition("?")[0]
+        if (request.method, request.raw_path) == WORKS:
+            session.works()
+            return web.Response(status=204)
         if not may_ask_hub(session.name, request.method, path):
             self.log.line(session.name, "refused", kind="hub", method=request.method)
             return refusal(403, "hub", "Arbeidsøkter får ikke spørre huben om dette.")

@@ -88,6 +88,10 @@ class Gateway:
         await self.sessions.drop(request.match_info["sid"])
         return web.Response(status=204)
 
+    async def _used(self, request: web.Request) -> web.Response:
+        session = self.sessions.known.get(request.match_info["sid"])
+        return web.json_response(session.use()) if session else web.Response(status=404)
+
     async def _alive(self, _request: web.Request) -> web.Response:
         return web.json_response({"sessions": len(self.sessions.known)})
 
@@ -99,6 +103,7 @@ class Gateway:
         control = web.Application()
         control.router.add_put("/sessions/{sid}", self._came)
         control.router.add_delete("/sessions/{sid}", self._went)
+        control.router.add_get("/sessions/{sid}/use", self._used)
         control.router.add_get("/health", self._alive)
         return outside, control
 

@@ -15,6 +15,7 @@ from hvelv.enclave.adapters.open_sessions import OpenSession
 from hvelv.enclave.adapters.passing import Passing, today
 from hvelv.enclave.adapters.relay import answer_like, begun, chosen, has_body, join_websockets, send_on
 from hvelv.enclave.adapters.traffic import TrafficLog, kind_of
+from hvelv.enclave.domain.idle import is_use_request
 from hvelv.enclave.domain.policy import (
     DROPPED_FROM_SESSION,
     DROPPED_TO_SESSION,
@@ -34,7 +35,6 @@ TOO_LARGE = (
     "Filen er for stor til å vises: ett svar kan være høyst {most}. Den ligger urørt i arbeidsrommet. "
     "Les den i en notatbok og vis en del av den."
 )
-CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 NO_RIGHT = Verdict(allowed=False, kind="rights", reason="the right to be in this project has ended")
 
@@ -101,7 +101,7 @@ class Ingress:
             size = await send_on(request, upstream, answer, self._paced(session, kind))
         sent = request.content.total_bytes
         session.account.came(sent, day=today())
-        if is_work(kind, request.method, request.query_string):
+        if is_use_request(kind, request.method, request.query_string):
             session.active()
         if kind != "static":
             self.log.line(
@@ -159,13 +159,6 @@ class Ingress:
                 await join_websockets(down, up, passing)
         self.log.line(session.name, "websocket", sent=passing.sent, received=passing.received)
         return down
-
-
-def is_work(kind: str, method: str, query: str) -> bool:
-    """Say whether somebody works: opens or changes something. An open page asks for lists all day by itself."""
-    return kind.startswith("api/") and (
-        method in CHANGES or (kind == "api/contents" and "content=1" in query.split("&"))
-    )
 
 
 def named(raw_path: str) -> SessionName | None:

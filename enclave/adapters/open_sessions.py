@@ -11,6 +11,7 @@ from aiohttp import WSCloseCode, web
 
 from hvelv.enclave.adapters.grants import GrantDoor
 from hvelv.enclave.adapters.relay import client_of_session
+from hvelv.enclave.domain.idle import WORKS_FOR
 from hvelv.enclave.domain.rights import RightsWatch
 from hvelv.enclave.domain.sessions import SessionLayout, SessionName
 from hvelv.enclave.domain.traffic import Account, Bucket, TrafficLimits, Window
@@ -34,6 +35,7 @@ class OpenSession:
     slow: Bucket = field(init=False)
     unusual: bool = False
     active_at: float = field(default_factory=time.monotonic)
+    works_at: float | None = None
 
     def __post_init__(self) -> None:
         """Begin with nothing counted."""
@@ -46,8 +48,19 @@ class OpenSession:
         return cls(layout, client_of_session(layout.server_socket), limits=limits or TrafficLimits())
 
     def active(self) -> None:
-        """Note that somebody works in it now."""
+        """Note that somebody uses it now."""
         self.active_at = time.monotonic()
+
+    def works(self) -> None:
+        """Note that a cell runs in it now; when it ends, the session has been used until then."""
+        self.works_at = time.monotonic()
+        self.active()
+
+    def use(self) -> dict[str, float | bool]:
+        """Return for how many seconds it has not been used, and whether a cell runs."""
+        now = time.monotonic()
+        busy = self.works_at is not None and now - self.works_at <= WORKS_FOR
+        return {"unused": now - self.active_at, "busy": busy}
 
     def alarmed(self) -> None:
         """Have the custodian told soon that an hour has become unusual."""

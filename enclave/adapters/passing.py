@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from hvelv.enclave.domain.idle import is_use_message
 from hvelv.enclave.domain.kernel_messages import Heads, heads, instead
 from hvelv.enclave.domain.traffic import KERNEL, Account, Bucket, TrafficLimits, mebibytes
 
@@ -74,7 +75,8 @@ class Passing:
             self.asked = said
         self.account.came(size, day=today())
         self.sent += size
-        self.active()
+        if self.of_kernel and is_use_message(said.header if said else None):
+            self.active()
         return data, None
 
     def _count(self, data: bytes | str) -> tuple[bytes | str | None, int]:
@@ -93,7 +95,6 @@ class Passing:
         """
         kept, size = self._count(data)
         self.received += size
-        self.active()
         now = time.monotonic()
         if self.account.saw(KERNEL, size, day=today(), now=now):
             self.alarmed()

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,7 @@ class EnclaveSpawner(LocalProcessSpawner):  # type: ignore[misc]
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.watch = RightsWatch()
+        self.use: dict[str, Any] | None = None
 
     @property
     def session(self) -> SessionName:
@@ -135,7 +137,7 @@ class EnclaveSpawner(LocalProcessSpawner):  # type: ignore[misc]
     def get_state(self) -> dict[str, Any]:
         """Keep nothing for a later hub; tell the portal, which asks by the hub's API, what the session uses now."""
         state = dict(super(LocalProcessSpawner, self).get_state())
-        return state if self.proc is None else state | {"usage": self._usage()}
+        return state if self.proc is None else state | {"usage": self._usage(), "use": self.use}
 
     def _usage(self) -> dict[str, float | None]:
         limits = limits_of(self.settings)
@@ -145,6 +147,16 @@ class EnclaveSpawner(LocalProcessSpawner):  # type: ignore[misc]
     async def _tell_gateway(self, method: str) -> None:
         async with asking(control_socket(self.settings.run_dir), seconds=15) as client:
             (await client.request(method, f"/sessions/{self.session.sid}")).raise_for_status()
+
+    async def _look_at_use(self) -> None:
+        """Ask the gateway when the session was last used; the portal is told, and closes what is not. What it does not tell is not known."""
+        try:
+            async with asking(control_socket(self.settings.run_dir), seconds=5) as client:
+                told = (await client.get(f"/sessions/{self.session.sid}/use")).raise_for_status().json()
+            at = datetime.now(UTC) - timedelta(seconds=told["unused"])
+            self.use = {"at": at.isoformat(), "busy": bool(told["busy"])}
+        except (httpx.HTTPError, ValueError, KeyError, TypeError):
+            self.use = None
 
     async def _grant(self) -> None:
         """Go on only if the custodian says yes now."""
@@ -173,6 +185,7 @@ class EnclaveSpawner(LocalProcessSpawner):  # type: ignore[misc]
             self.port = self.settings.gateway_port
             sandbox = Sandbox(self.layout, limits, environment, uid, group)
             self.meter = Meter(self._groups, self.session.sid)
+            self.use = None
             self.proc = start_sandbox(sandbox, self.get_env(), self.layout.home / "log", self._groups)
         except BaseException:
             await self._leave_nothing()
@@ -217,6 +230,7 @@ class EnclaveSpawner(LocalProcessSpawner):  # type: ignore[misc]
             return status
         door = GrantDoor(self.settings.custodian_socket("enclave"))
         if await door.check(self.session, self.watch, time.monotonic()):
+            await self._look_at_use()
             return None
         self.log.warning("session %s has no right to go on and is ended", self.session.sid)
         await self.stop(now=True)

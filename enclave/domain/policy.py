@@ -94,6 +94,7 @@ ACTIVITY = "/activity"
 HUB_ACTIVITY = "/hub/api/users/{person}" + ACTIVITY
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:?\d\d)?")
 LAB_PREFIX = "/lab/"
+WORKS = ("POST", "/session/works")  # at the hub's socket, and answered by the gateway itself: a cell runs
 
 
 @dataclass(frozen=True)

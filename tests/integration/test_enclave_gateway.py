@@ -488,6 +488,76 @@ def test_what_the_custodian_does_not_take_is_told_later(desk, ola):
     wait_for(lambda: [row["ended"] for row in told_of(desk, "ola")] == [True], 10)
 
 
+# ---- what counts as use
+
+
+def unused(desk: Desk, name: SessionName) -> float:
+    answer = ask(UnixConnection(control_socket(desk.at.settings.run_dir)), "GET", f"/sessions/{name.sid}/use")
+    return float(answer.json["unused"])
+
+
+def asked(kind: str) -> bytes:
+    header = {"msg_id": kind, "msg_type": kind, "session": "s"}
+    document = {"header": header, "parent_header": {}, "metadata": {}, "content": {"times": 1, "size": 9}}
+    return written("shell", document, V1)
+
+
+@pytest.mark.parametrize("message", ["kernel_info_request", "comm_info_request"])
+def test_an_open_page_that_asks_by_itself_is_no_use(desk, kari, message):
+    time.sleep(0.5)
+    for tail in ("api/contents/?content=1&hash=0&1764600000", "api/kernels", "api/sessions", "api/kernelspecs", "lab"):
+        assert desk.browse(KARI.prefix + tail).status == 200
+    assert desk.browse(KARI.prefix + "git/status", "POST").status == 200  # the side bar asks every few seconds
+    with desk.kernel() as ws:
+        ws.send(asked(message))
+        ws.recv(10)  # what a kernel prints, is no use either: that it runs, its server says
+        ws.recv(10)
+    assert unused(desk, KARI) >= 0.5
+
+
+@pytest.mark.parametrize(
+    ("method", "tail"),
+    [
+        ("PUT", "api/contents/a.ipynb"),
+        ("POST", "api/sessions"),
+        ("PATCH", "api/contents/a"),
+        ("GET", "api/contents/a.ipynb?type=notebook&content=1"),
+    ],
+)
+def test_what_a_person_opens_or_changes_is_use(desk, kari, method, tail):
+    time.sleep(0.5)
+    assert desk.browse(KARI.prefix + tail, method).status == 200
+    assert unused(desk, KARI) < 0.5
+
+
+def test_to_run_a_cell_is_use(desk, kari):
+    time.sleep(0.5)
+    with desk.kernel() as ws:
+        ws.send(asked("execute_request"))
+        ws.recv(10)
+    assert unused(desk, KARI) < 0.5
+
+
+def test_a_session_says_that_a_cell_runs_for_itself_alone_and_nothing_more(desk, kari, ola):
+    def busy(name: SessionName) -> bool:
+        control = UnixConnection(control_socket(desk.at.settings.run_dir))
+        return bool(ask(control, "GET", f"/sessions/{name.sid}/use").json["busy"])
+
+    assert not busy(KARI)
+    for path in ("/session/works?a=1", "/session/works/x", "/session"):
+        assert ask(UnixConnection(kari.egress / "hub.sock"), "POST", path).status == 403
+    assert ask(UnixConnection(kari.egress / "lab.sock"), "POST", "/session/works").status == 403
+    assert not busy(KARI)
+    assert ask(UnixConnection(kari.egress / "hub.sock"), "POST", "/session/works").status == 204
+    assert busy(KARI)
+    assert not busy(OLA)
+
+
+def test_of_a_session_that_is_not_there_no_use_is_told(desk):
+    control = UnixConnection(control_socket(desk.at.settings.run_dir))
+    assert ask(control, "GET", f"/sessions/{'0' * 16}/use").status == 404
+
+
 # ---- the session's own folder is not to be trusted
 
 

@@ -1,14 +1,17 @@
-"""What a session's server says when a limit is met. Read from /etc/jupyter, where the session cannot change it.
+"""What a session's server says: when a limit is met, and that a cell runs. Read from /etc/jupyter, where the session cannot change it.
 
 All of this is for the one who works in the session; nothing outside relies on it.
 """
 
+import asyncio
 import errno
 from signal import SIGKILL
 from typing import Any
 
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+from tornado.ioloop import PeriodicCallback
 from tornado.web import HTTPError
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -22,6 +25,9 @@ OUT_OF_MEMORY = (
     "Kjernen ble stanset og startes på nytt. Vanligste grunn: arbeidsøkten brukte mer minne enn den har. Variabler er borte, "
     "filer er der ennå. Les færre kolonner eller rader om gangen, eller slett store tabeller med del.\n"
 )
+WAY_OUT = "/run/egress/hub.sock"
+WORKS = b"POST /session/works HTTP/1.1\r\nHost: hub\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+WORKS_EVERY = 30_000  # milliseconds; one word holds three times as long
 STOPPED = "Kjernen stoppet av seg selv og startes på nytt. Variabler er borte, filer er der ennå.\n"
 
 
@@ -68,8 +74,34 @@ class RoomChannels(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
         super().on_kernel_restarted()
 
 
+class RoomKernels(AsyncMappingKernelManager):  # type: ignore[misc]
+    """The kernels. While a cell runs, also with no page open, the session is not taken for unused and closed."""
+
+    saying: Any = None
+
+    def start_watching_activity(self, kernel_id: str) -> None:
+        """Watch a kernel, and from the first one on say now and then that a cell runs."""
+        super().start_watching_activity(kernel_id)
+        if self.saying is None:
+            self.saying = PeriodicCallback(self.say_works, WORKS_EVERY)
+            self.saying.start()
+
+    async def say_works(self) -> None:
+        """Say that a cell runs, if one does."""
+        if not any(getattr(kernel, "execution_state", "") == "busy" for kernel in self._kernels.values()):
+            return
+        try:
+            reader, writer = await asyncio.wait_for(asyncio.open_unix_connection(WAY_OUT), 5)
+            writer.write(WORKS)
+            await asyncio.wait_for(reader.read(), 5)
+            writer.close()
+        except OSError:  # TimeoutError is one
+            self.log.warning("nobody was told that a cell runs; tried again")
+
+
 c = get_config()  # type: ignore[name-defined]  # noqa: F821 - given by traitlets
 c.ServerApp.contents_manager_class = RoomContents
+c.ServerApp.kernel_manager_class = RoomKernels
 c.ServerApp.kernel_websocket_connection_class = RoomChannels
 c.FileContentsManager.delete_to_trash = False  # the bin would count as full, and nothing empties it
 c.ZMQChannelsWebsocketConnection.limit_rate = True

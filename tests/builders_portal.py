@@ -20,7 +20,9 @@ from hvelv.catalog.domain.uploads import Checked, Preview, Published, Uploaded
 from hvelv.catalog.service.catalogue import Catalogue
 from hvelv.catalog.service.publishing import Publishing
 from hvelv.catalog.service.selections import Selected, Selections
+from hvelv.enclave.domain.idle import Use
 from hvelv.enclave.service.rooms import Room, RoomState, Running
+from hvelv.enclave.service.unused import Unused
 from hvelv.kernel.authority import authorise
 from hvelv.kernel.clock import SetClock
 from hvelv.kernel.database import registry
@@ -30,6 +32,7 @@ from hvelv.kernel.people import Person, Role
 from hvelv.kernel.settings import Settings
 from hvelv.kernel.signing import Signer
 from hvelv.portal.app import create_app
+from hvelv.portal.building import idle_limits
 from hvelv.portal.sessions import Sessions
 from hvelv.portal.sign_in import SignIn
 from hvelv.portal.wiring import Wiring
@@ -167,6 +170,7 @@ class StubRooms:
     """The hub, which does as it is told."""
 
     states: dict[tuple[str, str], RoomState] = field(default_factory=dict)
+    uses: dict[tuple[str, str], Use] = field(default_factory=dict)
 
     def sign_in_url(self, state: str) -> str:
         return f"{HUB}/hub/api/oauth2/authorize?state={state}"
@@ -178,7 +182,7 @@ class StubRooms:
         return code  # the one-time code is the name, here
 
     def room(self, person: str, project: str) -> Room:
-        return Room(self.states.get((person, project), RoomState.CLOSED))
+        return Room(self.states.get((person, project), RoomState.CLOSED), use=self.uses.get((person, project)))
 
     def open_room(self, person: str, project: str) -> None:
         self.states[person, project] = RoomState.OPENING
@@ -188,7 +192,19 @@ class StubRooms:
 
     def running(self) -> tuple[Running, ...]:
         return tuple(
-            Running(person, project, NOON.isoformat(), NOON.isoformat(), 700 << 20, 2 << 30, 0.25, 1.0, 12, 512)
+            Running(
+                person,
+                project,
+                NOON.isoformat(),
+                NOON.isoformat(),
+                700 << 20,
+                2 << 30,
+                0.25,
+                1.0,
+                12,
+                512,
+                use=self.uses.get((person, project)),
+            )
             for (person, project), state in self.states.items()
             if state is RoomState.OPEN
         )
@@ -573,6 +589,7 @@ def a_portal(folder: Path, **settings: Any) -> Portal:
         projects=index_,  # type: ignore[arg-type]
         register=Register(database, index_),  # type: ignore[arg-type]
         rooms=rooms,
+        unused=Unused(database, rooms, clock, idle_limits(Settings(data_dir=Path("/nowhere"), **settings))),
         custodian=door,
         reviews=AskedReviews(folder / "reviews", clock, project="p-0001", dataset="ds-0001"),
         accounts=AskedAccounts(folder / "accounts", dataset="ds-0001", project="p-0001"),

@@ -1,4 +1,4 @@
-"""Projects and their rooms: the permit, the budget, what has come out, and the lab itself in a frame."""
+"""Projects and their rooms: the permit, the budget, what has come out."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -258,23 +258,6 @@ def close_room(
         raise Denied(_("Bare de som er navngitt i datatillatelsen, har rom i prosjektet."), code="not-a-member")
     hub.close_room(person.id, found.id)
     return shell.back(request, f"/projects/{found.id}", _("Arbeidsrommet lukkes."))
-
-
-@router.get("/projects/{project_id}/lab")
-def lab(request: Request, person: SignedIn, shell: PageShell, *, index: Index, hub: Hub, project_id: str) -> Response:
-    """Show the room's JupyterLab in a sandboxed frame: no downloads, no pop-ups, no way to lead the window elsewhere."""
-    found = member(index, person, project_id)
-    if hub.room(person.id, found.id).state is not RoomState.OPEN:
-        return shell.back(request, f"/projects/{found.id}", _("Arbeidsrommet er ikke åpent. Åpne det her."))
-    address = hub.room_url(person.id, found.id)
-    return shell.page(request, "lab.html", project=found, address=address, now=SystemClock().now())
-
-
-@router.get("/projects/{project_id}/lab/mark")
-def mark(request: Request, person: SignedIn, shell: PageShell, *, index: Index, project_id: str) -> Response:
-    """Show the mark that lies over the frame, with the time it is now; the frame's page asks for it each minute."""
-    found = member(index, person, project_id)
-    return shell.page(request, "lab_mark.html", project=found, now=SystemClock().now())
 
 
 def pieces(opened: AbstractContextManager[httpx.Response], response: httpx.Response) -> Iterator[bytes]:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from hvelv.enclave.domain.idle import Use
+
 
 class RoomState(StrEnum):
     """How a room stands."""
@@ -20,6 +22,7 @@ class Room:
 
     state: RoomState
     place: int = 0  # in the line of those whose room is to be opened when there is room for more
+    use: Use | None = None  # None is not known
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class Running:
     cores_limit: float | None = None
     processes: int | None = None
     processes_limit: int | None = None
+    use: Use | None = None
+    closing: bool = False
 
 
 class Rooms(Protocol):

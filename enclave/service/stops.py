@@ -1,4 +1,4 @@
-"""Sessions that people in charge have stopped, and why: read from the registry's audit, where it is written."""
+"""Sessions that were stopped, by people in charge or because nobody used them, and why: read from the registry's audit, where it is written."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from hvelv.kernel.database import Database
 
 STOPPED = "session.stopped"
+PLATFORM = "hvelv"  # who stops what nobody uses
+UNUSED = "unused"
 SHOWN_FOR = timedelta(days=7)
 MOST_ROWS = 1000  # of the newest; a busier registry tells for a shorter time
 
@@ -16,6 +18,7 @@ class Stop:
 
     at: datetime
     reason: str
+    unused_since: str = ""  # when the platform stopped it for that
 
 
 @dataclass(frozen=True)
@@ -25,11 +28,12 @@ class Stops:
     registry: Database
 
     def last(self, person: str, project: str, now: datetime) -> Stop | None:
-        """Return the last time that somebody in charge stopped this session, if it was not long ago."""
+        """Return the last time that this session was stopped, if it was not long ago."""
         with self.registry.reading() as session:
             for row in self.registry.trail.rows(session, newest=MOST_ROWS):
                 if now - row.at > SHOWN_FOR:
                     return None
                 if (row.action, row.subject, row.detail.get("person")) == (STOPPED, project, person):
-                    return Stop(row.at, str(row.detail["reason"]))
+                    since = str(row.detail.get("since", "")) if row.actor == PLATFORM else ""
+                    return Stop(row.at, str(row.detail["reason"]), since)
         return None

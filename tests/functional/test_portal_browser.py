@@ -1,9 +1,11 @@
 """The portal in a real Chromium: nothing blocked by its own policy, nothing to scroll sideways for on a phone."""
 
 import re
+from datetime import timedelta
 
 import pytest
 
+from hvelv.enclave.domain.idle import Use
 from hvelv.enclave.service.rooms import RoomState
 from tests.browser import PHONE, a_window, followed, in_a_browser, served
 from tests.unit.test_portal_pages import PAGES
@@ -125,4 +127,28 @@ def test_what_is_shown_in_the_labs_frame_saves_no_file_on_the_readers_machine(si
         page.wait_for_timeout(50)
     assert saved == ["rows.csv"]
     assert ["allow-downloads" in complaint for complaint in complaints] == [True], complaints
+    page.context.close()
+
+
+def test_a_session_about_to_be_closed_is_kept_open_without_disturbing_the_lab(site, chromium):
+    portal, origin = site
+    portal.rooms.states["ola", "p-0001"] = RoomState.OPEN
+    portal.rooms.uses["ola", "p-0001"] = Use(portal.clock.now() - timedelta(minutes=230))
+    page, complaints = a_window(site, chromium, "ola")
+    page.goto(origin + "/projects/p-0001/lab")
+    warning = page.locator("#idle[role=status]")
+    assert "Arbeidsøkten lukkes kl." in warning.inner_text()
+    frame, box = page.locator("iframe").bounding_box(), warning.bounding_box()
+    assert box["y"] + box["height"] <= frame["y"]
+    page.evaluate("document.querySelector('iframe').same = true")
+
+    page.get_by_role("button", name="Hold den åpen").click()
+    page.wait_for_selector("#idle:not(:has(button))", state="attached")
+
+    assert warning.inner_text().strip() == "Arbeidsøkten holdes åpen."
+    assert page.locator("iframe").bounding_box()["y"] < frame["y"]  # the warning's room is the lab's again
+    assert page.evaluate("document.querySelector('iframe').same")  # JupyterLab was not loaded anew
+    assert page.url.endswith("/lab")
+    assert [text for text in complaints if "frame" not in text.lower()] == []
+    portal.rooms.states["ola", "p-0001"] = RoomState.OPENING
     page.context.close()

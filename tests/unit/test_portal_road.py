@@ -8,9 +8,11 @@ import pytest
 from hvelv.catalog.adapters.store import SqlSelectionRows
 from hvelv.catalog.service.publishing import Publishing
 from hvelv.catalog.service.selections import Selections
+from hvelv.enclave.service.unused import Unused
 from hvelv.kernel.ids import CountedIds
 from hvelv.kernel.settings import Settings
 from hvelv.portal.app import create_app
+from hvelv.portal.building import idle_limits
 from hvelv.portal.sessions import Sessions
 from hvelv.portal.sign_in import SignIn
 from hvelv.portal.wiring import Wiring
@@ -50,6 +52,7 @@ def at(house):
         projects=house.projects,
         register=Register(house.registry, SqlProjectRows()),
         rooms=rooms,
+        unused=Unused(house.registry, rooms, house.clock, idle_limits(Settings(data_dir=Path("/nowhere")))),
         custodian=StubDoor(frozenset({"ragnhild", "mona"})),
         reviews=NoReviews(),
         accounts=NoAccounts(),

@@ -97,6 +97,8 @@ ROUTES: Mapping[tuple[str, str], Access] = {
     ("POST", "/projects/{project_id}/session/stop"): MEMBER,
     ("GET", "/projects/{project_id}/lab"): MEMBER,
     ("GET", "/projects/{project_id}/lab/mark"): MEMBER,
+    ("GET", "/projects/{project_id}/lab/idle"): MEMBER,
+    ("POST", "/projects/{project_id}/lab/keep"): MEMBER,
     ("GET", "/exports/{export_id}/download"): MEMBER,
     ("GET", "/bundles/{token}"): MEMBER,
     ("GET", "/reidentification"): _of(

@@ -1,7 +1,9 @@
 """The portal as an ASGI app: routes, access, refusals as pages, and the guard around it all."""
 
+import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hvelv.catalog.pages import browse, publish, selection
-from hvelv.enclave.pages import exports, rooms, sessions
+from hvelv.enclave.pages import exports, frame, rooms, sessions
 from hvelv.kernel.errors import Denied, Invalid, NotFound, NotPossible, Problem, Refusal, Unavailable, _
 from hvelv.portal import audit, home, sign_in
 from hvelv.portal.access import enforce
@@ -37,6 +39,7 @@ ROUTERS = (
     cases.router,
     register.router,
     rooms.router,
+    frame.router,
     sessions.router,
     exports.router,
     extracts.router,
@@ -44,6 +47,9 @@ ROUTERS = (
     reidentification.router,
     audit.router,
 )
+
+
+ROUND_SECONDS = 20.0
 
 
 class Fault(Refusal):
@@ -61,6 +67,7 @@ def create_app(wiring: Wiring) -> FastAPI:
         openapi_url=None,
         dependencies=[Depends(enforce)],
         redirect_slashes=False,
+        lifespan=_looking_after(wiring),
     )
     for name, service in wiring.services().items():
         setattr(app.state, name, service)
@@ -74,6 +81,28 @@ def create_app(wiring: Wiring) -> FastAPI:
         Guard, guarded=Guarded(wiring.settings.portal_url, wiring.settings.hub_url, wiring.settings.upload_limit)
     )
     return app
+
+
+def _looking_after(wiring: Wiring) -> Any:
+    """Close sessions that nobody uses, for as long as the portal is served."""
+
+    async def rounds() -> None:
+        while True:
+            try:
+                await asyncio.to_thread(wiring.unused.close_unused)
+            except Refusal as refusal:  # the hub does not answer: nothing is closed, and the next round tries again
+                log.warning("nobody could tell which sessions are used: %s", type(refusal).__name__)
+            except Exception:
+                log.exception("sessions that nobody uses could not be looked after; tried again")
+            await asyncio.sleep(ROUND_SECONDS)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        task = asyncio.create_task(rounds())
+        yield
+        task.cancel()
+
+    return lifespan
 
 
 def _answer(app: FastAPI) -> None:

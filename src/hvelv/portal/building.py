@@ -1,11 +1,15 @@
 """The portal put together: the one place where it is chosen what its services stand on."""
 
+from datetime import timedelta
+
 from hvelv.catalog.adapters.custodian import LinkedVault
 from hvelv.catalog.adapters.search_index import TantivyIndex
 from hvelv.catalog.adapters.store import SqlCatalogueRows, SqlSelectionRows
 from hvelv.catalog.service.catalogue import Catalogue
 from hvelv.catalog.service.publishing import Publishing
 from hvelv.catalog.service.selections import Selections
+from hvelv.enclave.domain.idle import IdleLimits
+from hvelv.enclave.service.unused import Unused
 from hvelv.kernel.clock import SystemClock
 from hvelv.kernel.database import registry
 from hvelv.kernel.ids import RandomIds
@@ -26,6 +30,11 @@ from hvelv.requests.adapters.store_projects import SqlProjectRows
 from hvelv.requests.service.applications import Applications
 from hvelv.requests.service.projects import Projects
 from hvelv.requests.service.register import Register
+
+
+def idle_limits(settings: Settings) -> IdleLimits:
+    """Return for how long a session may be unused in this installation."""
+    return IdleLimits(timedelta(minutes=settings.session_idle), timedelta(minutes=settings.session_idle_warning))
 
 
 def build(settings: Settings, secrets: Secrets) -> Wiring:
@@ -72,6 +81,7 @@ def build(settings: Settings, secrets: Secrets) -> Wiring:
         projects=Projects(database, project_rows, office),
         register=Register(database, project_rows),
         rooms=hub,
+        unused=Unused(database, hub, clock, idle_limits(settings)),
         custodian=custodian,
         reviews=LinkedReviews(custodian),
         accounts=LinkedAccounts(custodian),

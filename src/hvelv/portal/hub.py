@@ -3,11 +3,13 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import httpx
 
+from hvelv.enclave.domain.idle import Use
 from hvelv.enclave.service.line import AT_ONCE, Line
 from hvelv.enclave.service.rooms import Room, RoomState, Running
 from hvelv.kernel.errors import Denied, NotPossible, Unavailable, _
@@ -80,7 +82,7 @@ class Hub:
             return Room(RoomState.CLOSED)
         if server.get("pending") == "stop":
             return Room(RoomState.CLOSING)
-        return Room(RoomState.OPEN if server.get("ready") else RoomState.OPENING)
+        return Room(RoomState.OPEN if server.get("ready") else RoomState.OPENING, use=_use(server))
 
     def open_room(self, person: str, project: str) -> None:
         """Start a person's session in a project; one that runs already is left as it is, one too many at once waits in line."""
@@ -110,7 +112,13 @@ class Hub:
         self._must(answer)
         found = [
             Running(
-                user["name"], project, server.get("started") or "", server.get("last_activity") or "", **_usage(server)
+                user["name"],
+                project,
+                server.get("started") or "",
+                server.get("last_activity") or "",
+                **_usage(server),
+                use=_use(server),
+                closing=server.get("pending") == "stop",
             )
             for user in answer.json()
             for project, server in (user.get("servers") or {}).items()
@@ -146,6 +154,11 @@ USAGE = ("memory", "memory_limit", "cores", "cores_limit", "processes", "process
 def _usage(server: Mapping[str, Any]) -> dict[str, Any]:
     told = (server.get("state") or {}).get("usage") or {}
     return {name: told.get(name) for name in USAGE}
+
+
+def _use(server: Mapping[str, Any]) -> Use | None:
+    told = (server.get("state") or {}).get("use") or {}
+    return Use(datetime.fromisoformat(told["at"]), bool(told["busy"])) if told else None
 
 
 def hub_at(port: int, *, hub_url: str, portal_url: str, token: str) -> Hub:

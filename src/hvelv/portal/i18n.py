@@ -23,6 +23,7 @@ LOCALES: Mapping[str, str] = {"nb": "nb_NO", "en": "en_GB"}
 NAMES: Mapping[str, str] = {"nb": "Bokmål", "en": "English"}
 ZONE = ZoneInfo("Europe/Oslo")
 NO_BREAK = "\u00a0"
+CLOCK: Mapping[str, str] = {"nb": "HH.mm", "en": "HH:mm"}
 MOMENT: Mapping[str, str] = {"nb": "d. MMMM y 'kl.' HH.mm", "en": "d MMMM y 'at' HH:mm"}
 
 
@@ -121,6 +122,10 @@ class Language:
             return "–"
         at = datetime.fromisoformat(value) if isinstance(value, str) else value
         return dates.format_datetime(at, MOMENT[self.code], tzinfo=ZONE, locale=self.locale)
+
+    def clock(self, value: datetime) -> str:
+        """Return the time of day in Norway."""
+        return dates.format_time(value, CLOCK[self.code], tzinfo=ZONE, locale=self.locale)
 
     def size(self, count: int | None) -> str:
         """Return a number of bytes in the unit that suits it."""

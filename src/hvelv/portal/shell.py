@@ -47,6 +47,7 @@ def environment(lang: Language) -> Environment:
         "pct": lang.percent,
         "day": lang.date,
         "moment": lang.moment,
+        "clock": lang.clock,
         "size": lang.size,
         "pick": lang.pick,
         "problem": lang.problem,

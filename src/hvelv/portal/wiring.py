@@ -9,6 +9,7 @@ from hvelv.catalog.service.publishing import Publishing
 from hvelv.catalog.service.selections import Selections
 from hvelv.enclave.pages.rooms import Door
 from hvelv.enclave.service.rooms import Rooms
+from hvelv.enclave.service.unused import Unused
 from hvelv.kernel.database import Database
 from hvelv.kernel.people import Person
 from hvelv.kernel.settings import Settings
@@ -48,6 +49,7 @@ class Wiring:
     projects: Projects
     register: Register
     rooms: Rooms
+    unused: Unused
     custodian: Door
     reviews: ReviewDoor
     accounts: AccountDoor
@@ -65,6 +67,7 @@ class Wiring:
             "projects": self.projects,
             "register": self.register,
             "rooms": self.rooms,
+            "unused": self.unused,
             "custodian": self.custodian,
             "reviews": self.reviews,
             "accounts": self.accounts,

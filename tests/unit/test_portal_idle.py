@@ -7,6 +7,7 @@ import pytest
 from hvelv.enclave.domain.idle import Use
 from hvelv.enclave.service.rooms import RoomState
 from hvelv.kernel.errors import Unavailable
+from tests.builders_enclave import wait_for
 from tests.builders_portal import NOON, a_portal
 
 OLA = ("ola", "p-0001")
@@ -150,3 +151,19 @@ def test_where_it_is_switched_off_nothing_is_closed(tmp_path):
     portal.rooms.states[OLA], portal.rooms.uses[OLA] = RoomState.OPEN, Use(NOON)
     assert "Hold den åpen" not in after(portal, 100_000).get(LAB).text
     assert portal.wiring.unused.close_unused() == 0
+
+
+def test_while_the_portal_is_served_it_looks_after_them_by_itself_and_one_fault_does_not_end_it(portal, monkeypatch):
+    close, faults = portal.wiring.unused.rooms.running, [Unavailable("Huben svarer ikke."), ValueError("?")]
+
+    def running():
+        if faults:
+            raise faults.pop()
+        return close()
+
+    monkeypatch.setattr("hvelv.portal.app.ROUND_SECONDS", 0.01)
+    monkeypatch.setattr(portal.rooms, "running", running)
+    after(portal, 240)
+    with portal.visitor():
+        wait_for(lambda: portal.rooms.states == {}, 10)
+    assert len(rows(portal, "stopped")) == 1

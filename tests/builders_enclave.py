@@ -294,6 +294,9 @@ class Installation:
         env = {"PATH": os.environ["PATH"], "HOME": str(self.settings.root), "LANG": "C.UTF-8"} | as_environment(
             self.settings
         )
+        env |= {
+            name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ
+        }  # a copy with a planted defect
         with (self.settings.root / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 argv,

@@ -157,6 +157,16 @@ class SandboxBench:
             groups.remove_all()
 
 
+@pytest.fixture(scope="module")
+def bench() -> Iterator[SandboxBench]:
+    """Sandboxes beside each other, for the tests of a file."""
+    need_sandbox()
+    with a_data_dir() as data_dir:
+        bench = SandboxBench(data_dir / "run")
+        yield bench
+        bench.close()
+
+
 # ---- stand-ins -----------------------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp import web
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import FrameLocator, Page, expect
@@ -181,3 +182,18 @@ class AtTheLab:
 
     def close(self) -> None:
         self.context.close()
+
+
+@pytest.fixture(scope="module")
+def at():
+    """An installation with kari's session, for the tests of a file."""
+    with a_lab() as installation:
+        yield installation
+
+
+@pytest.fixture
+def kari(at, chromium):
+    """Kari at her session's JupyterLab."""
+    someone = AtTheLab(at, chromium)
+    yield someone
+    someone.close()

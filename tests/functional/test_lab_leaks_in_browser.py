@@ -15,8 +15,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import CHROMIUM
-from tests.builders_lab import PATIENCE, AtTheLab, a_lab
+from tests.builders_lab import PATIENCE, at, kari
 
+__all__ = ["at", "kari"]
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.integration,
@@ -135,19 +136,6 @@ def outside():
     listens = Outside()
     yield listens
     listens.close()
-
-
-@pytest.fixture(scope="module")
-def at():
-    with a_lab() as installation:
-        yield installation
-
-
-@pytest.fixture
-def kari(at, chromium):
-    someone = AtTheLab(at, chromium)
-    yield someone
-    someone.close()
 
 
 @contextmanager

@@ -8,8 +8,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import AXE, CHROMIUM
-from tests.builders_lab import PATIENCE, AtTheLab, a_lab
+from tests.builders_lab import PATIENCE, AtTheLab, at, kari
 
+__all__ = ["at", "kari"]
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.integration,
@@ -39,19 +40,6 @@ def barriers(someone):
     frame = someone.page.frames[1]
     frame.evaluate(AXE.read_text())
     return frame.evaluate("axe.run('.hvelv-panel').then(r => r.violations.map(v => [v.id, v.nodes.map(n => n.html)]))")
-
-
-@pytest.fixture(scope="module")
-def at():
-    with a_lab() as installation:
-        yield installation
-
-
-@pytest.fixture
-def kari(at, chromium):
-    someone = AtTheLab(at, chromium)
-    yield someone
-    someone.close()
 
 
 def test_the_panel_shows_the_project_and_a_click_inserts_what_a_cell_then_runs(at, kari):

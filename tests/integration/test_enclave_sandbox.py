@@ -6,7 +6,6 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,21 +14,13 @@ import pytest
 from hvelv.enclave.adapters.cgroups import Cgroups
 from hvelv.enclave.adapters.rooms import sweep
 from hvelv.enclave.domain.sessions import SessionLimits
-from tests.builders_enclave import ROOT, UID, SandboxBench, a_data_dir, need_sandbox, wait_for
+from tests.builders_enclave import ROOT, UID, SandboxBench, a_data_dir, bench, wait_for
 
+__all__ = ["bench"]
 pytestmark = pytest.mark.integration
 PROBE = Path(__file__).with_name("enclave_probe.py").read_text()
 SECRET = "canary-of-another-session"
 needs_root = pytest.mark.skipif(not ROOT, reason="limits are set by control groups, which only root can make")
-
-
-@pytest.fixture(scope="module")
-def bench() -> Iterator[SandboxBench]:
-    need_sandbox()
-    with a_data_dir() as data_dir:
-        bench = SandboxBench(data_dir / "run")
-        yield bench
-        bench.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,14 @@
 """What a project's members share, tried from inside real sandboxes: theirs to change, nobody else's to see."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from tests.builders_enclave import ROOT, UID, SandboxBench, a_data_dir, need_sandbox
+from tests.builders_enclave import ROOT, UID, SandboxBench, bench
 
+__all__ = ["bench"]
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(
@@ -28,15 +28,6 @@ class Member(NamedTuple):
 
 OLA, KARI, SIRI = Member("ola", UID + 10), Member("kari", UID + 11), Member("siri", UID + 13)
 PER = Member("per", UID + 12, OTHER, OTHER_GROUP)
-
-
-@pytest.fixture(scope="module")
-def bench() -> Iterator[SandboxBench]:
-    need_sandbox()
-    with a_data_dir() as data_dir:
-        bench = SandboxBench(data_dir / "run")
-        yield bench
-        bench.close()
 
 
 def said(bench: SandboxBench, who: Member, script: str) -> str:

@@ -43,6 +43,7 @@ if [ "$(cat "$folder/.lab" 2>/dev/null)" != "$lab_hash" ]; then
     mkdir -p "$site/hvelv/enclave"
     cp -R "$lab" "$site/hvelv/enclave/lab"
     find "$site/hvelv" -name __pycache__ -prune -exec rm -rf {} +
+    install -D -m 644 "$lab/ipython_kernel_config.py" "$folder/etc/ipython/ipython_kernel_config.py"
     "$folder/bin/python" -m compileall -q "$site"
     chmod -R a+rX "$folder"
     echo "$lab_hash" >"$folder/.lab"

@@ -12,27 +12,39 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from extraction import make, order
+
+if TYPE_CHECKING:
+    from hvelv.privacy.service.extraction import ExtractOrder
 
 CHUNK = 1 << 20
 TINY = 200_000
 ALONE = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # one thread a process
 
 
+def whole(wanted: "ExtractOrder") -> None:
+    """Make an extract in this process."""
+    from hvelv.privacy.adapters.extraction import ParquetExtractor
+
+    ParquetExtractor().extract(wanted, lambda _done, _of: None)
+
+
 def on_dask(source: Path, folder: Path, workers: int) -> float:
     """Return how long the extract takes on so many workers, once they have compiled what they run."""
-    from distributed import LocalCluster
+    from distributed import Client, LocalCluster
 
     from hvelv.privacy.adapters.cluster import Cluster, DaskMapper
     from hvelv.privacy.adapters.extraction import ParquetExtractor
 
     with LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, memory_limit=0) as cluster:
         mapper = DaskMapper(Cluster(cluster.scheduler_address))
-        for number in range(2 * workers):
-            warm = folder / f"warm-{number}"
-            warm.mkdir()
-            ParquetExtractor(mapper).extract(order(folder.parent / "tiny.parquet", warm), lambda _done, _of: None)
+        with Client(cluster.scheduler_address, set_as_default=False) as client:  # left to Dask, one would warm up alone
+            for number, worker in enumerate(client.scheduler_info()["workers"]):
+                warm = folder / f"warm-{number}"
+                warm.mkdir()
+                client.submit(whole, order(folder.parent / "tiny.parquet", warm), workers=[worker]).result()
         begun = time.perf_counter()
         ParquetExtractor(mapper).extract(order(source, folder), lambda _done, _of: None)
         return time.perf_counter() - begun
@@ -80,12 +92,12 @@ def in_processes(source: Path, folder: Path, count: int) -> float:
 
 def share(source: Path, folder: Path, number: int, count: int) -> None:
     """Do every so manieth piece, each stage when told to."""
-    from hvelv.privacy.adapters.extraction import ParquetExtractor, gathered, spread
+    from hvelv.privacy.adapters.extraction import gathered, spread
     from hvelv.privacy.adapters.spreading import layout_of
 
     warm = folder / f"warm-{number}"
     warm.mkdir()
-    ParquetExtractor().extract(order(folder.parent / "tiny.parquet", warm), lambda _done, _of: None)
+    whole(order(folder.parent / "tiny.parquet", warm))
     mine, layout = order(source, folder), layout_of(source)
     print("ready", flush=True)
     input()

@@ -17,9 +17,7 @@ CHROMIUM = os.environ.get("HVELV_CHROMIUM", "/usr/bin/chromium")
 AXE = Path("build/axe/lib/node_modules/axe-core/axe.min.js")
 PHONE = 320  # pixels: WCAG 1.4.10
 PATIENCE = 120_000  # milliseconds
-LATE = (
-    0.3  # seconds that the portal takes to answer a form, so that what does not wait for the answer fails in every run
-)
+LATE = 0.3  # seconds that the portal takes to answer a form: what does not wait for the answer then fails in every run
 in_a_browser = [
     pytest.mark.browser,
     pytest.mark.filterwarnings("ignore::DeprecationWarning:websockets.*"),

@@ -304,9 +304,8 @@ class Installation:
         env = {"PATH": os.environ["PATH"], "HOME": str(self.settings.root), "LANG": "C.UTF-8"} | as_environment(
             self.settings
         )
-        env |= {
-            name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ
-        }  # a copy with a planted defect
+        if "PYTHONPATH" in os.environ:  # a copy with a planted defect
+            env["PYTHONPATH"] = os.environ["PYTHONPATH"]
         with (self.settings.root / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 argv,
@@ -447,38 +446,41 @@ class Browser:
         request = self.client.build_request("GET", path)
         return str(request.headers.get("cookie", ""))
 
-    def run_code(self, prefix: str, code: str, timeout: float = 60) -> str:
-        """Start a kernel, run `code` over its websocket, stop the kernel, return what it printed."""
+    @contextlib.contextmanager
+    def running(self, prefix: str, code: str) -> Iterator[tuple[str, Any]]:
+        """Start a kernel and have it run `code`; give its id, and the websocket on which it answers. It is left running."""
         from websockets.sync.client import connect
 
         kernel = self.api("POST", prefix, "api/kernels", json={"name": "python3"})
         assert kernel.status_code == 201, kernel.text
         kid = kernel.json()["id"]
         url = f"ws://127.0.0.1:{self.at.settings.hub_port}{prefix}api/kernels/{kid}/channels?session_id=t"
-        printed = []
         headers = {"Cookie": self.cookie_header(prefix), "Origin": self.at.hub}
+        header = {
+            "msg_id": "m1",
+            "msg_type": "execute_request",
+            "session": "t",
+            "username": "",
+            "version": "5.3",
+            "date": "",
+        }
+        content = {
+            "code": code,
+            "silent": False,
+            "store_history": False,
+            "user_expressions": {},
+            "allow_stdin": False,
+            "stop_on_error": True,
+        }
+        message = {"channel": "shell", "header": header, "parent_header": {}, "metadata": {}, "content": content}
         with connect(url, additional_headers=headers, max_size=None) as ws:
-            header = {
-                "msg_id": "m1",
-                "msg_type": "execute_request",
-                "session": "t",
-                "username": "",
-                "version": "5.3",
-                "date": "",
-            }
-            content = {
-                "code": code,
-                "silent": False,
-                "store_history": False,
-                "user_expressions": {},
-                "allow_stdin": False,
-                "stop_on_error": True,
-            }
-            ws.send(
-                json.dumps(
-                    {"channel": "shell", "header": header, "parent_header": {}, "metadata": {}, "content": content}
-                )
-            )
+            ws.send(json.dumps(message))
+            yield kid, ws
+
+    def run_code(self, prefix: str, code: str, timeout: float = 60) -> str:
+        """Start a kernel, run `code` over its websocket, stop the kernel, return what it printed."""
+        printed = []
+        with self.running(prefix, code) as (kid, ws):
             end = time.monotonic() + timeout
             while time.monotonic() < end:
                 message = json.loads(ws.recv(timeout=timeout))
@@ -495,6 +497,17 @@ class Browser:
                     break
         self.api("DELETE", prefix, f"api/kernels/{kid}")
         return "".join(printed)
+
+
+@contextlib.contextmanager
+def a_hub(*grants: tuple[str, str]) -> Iterator[Installation]:
+    """An installation whose gateway and hub run, and people with their projects."""
+    need_hub()
+    with a_data_dir() as data_dir, an_installation(data_dir) as installation:
+        installation.custodian.grants |= set(grants)
+        installation.start_gateway()
+        installation.start_hub()
+        yield installation
 
 
 def workspace_of(at: Installation, person: str, project: str) -> Path:

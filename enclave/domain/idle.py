@@ -10,14 +10,10 @@ from enum import StrEnum
 from urllib.parse import parse_qs
 
 CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-OPENED = frozenset(
-    {"notebook", "file"}
-)  # of what is opened the page says the type; of the folder it lists by itself, not
+OPENED = frozenset({"notebook", "file"})  # the page says the type of what is opened, not of the folder that it lists
 # what a page sends a kernel when somebody runs, completes, looks up, answers or moves something; what it asks by itself
 # when it connects (kernel_info_request, comm_info_request, debug_request …) is not among them
-ASKED_BY_A_PERSON = frozenset(
-    {"execute_request", "complete_request", "inspect_request", "input_reply", "comm_msg"}
-)  # fmt: skip
+ASKED_BY_A_PERSON = frozenset({"execute_request", "complete_request", "inspect_request", "input_reply", "comm_msg"})
 WORKS_FOR = 90.0  # seconds that a session's word that a cell runs holds; it is given every thirty
 
 

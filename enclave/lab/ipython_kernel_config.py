@@ -11,7 +11,7 @@ NO_MENU = {"embed_options": {"actions": False}}  # what it offers is saving to t
 
 def chart(made: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return a chart of Altair's as what JupyterLab draws by itself."""
-    return {VEGA: made.to_dict(), "text/plain": repr(type(made).__name__)}, {VEGA: NO_MENU}
+    return {VEGA: made.to_dict(), "text/plain": type(made).__name__}, {VEGA: NO_MENU}
 
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821 - given by traitlets

@@ -15,7 +15,7 @@ from hvelv.kernel.errors import Refusal
 
 KEPT_OPEN = "session.kept_open"
 MOST_ROWS = (
-    50_000  # of the newest that are looked through for what was kept open; fewer, as a rule: to the limit's beginning
+    50_000  # of the newest, looked through for what was kept open; as a rule fewer: back to the limit's beginning
 )
 Name = tuple[str, str]  # a person and a project
 log = logging.getLogger(__name__)

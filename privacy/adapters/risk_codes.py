@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hvelv.privacy.adapters.risk_counts import Codes, fitted
+from hvelv.privacy.adapters.risk_counts import Codes, fitted, room_for
 from hvelv.privacy.adapters.risk_loops import counted_from
 
 TEXT = pa.large_string()
@@ -85,7 +85,7 @@ def _counted(column: Any, widest: int) -> Any:
     low, high = (int(held.min()), int(held.max())) if len(held) else (0, widest + 1)
     if high - low > widest:
         return None
-    codes = fitted(np.empty(len(whole), np.uint8), high - low + 2)
+    codes = room_for(len(whole), high - low + 2)
     counted_from(whole, low, codes)
     if there is not None:
         codes[~there] = 0

@@ -25,7 +25,6 @@ EXACT = 1 << 63  # combinations below this have a key each
 DENSE = 1 << 25  # most combinations for which a table of all of them is kept: 128 MiB
 FOLDED = 1 << 20  # most combinations of a table that is kept for tables of fewer variables
 WIDER = 1 << 17  # most combinations of a table with one variable more than asked for, of which others can be made too
-LAST_MARK = 255
 MOST_CODES = 4  # looked at together
 N_LOG_N = np.arange(1 << 12) * np.log(np.maximum(np.arange(1 << 12), 1))
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 divided by the golden ratio (splitmix64)
@@ -51,9 +50,16 @@ def mixed(keys: Keys) -> Keys:
     return keys ^ (keys >> np.uint64(31))
 
 
+def room_for(rows: int, below: int) -> Codes:
+    """Return room for codes that are all less than `below`, in as few bytes as hold them: two or four."""
+    return np.empty(rows, np.uint16) if below <= NARROW else np.empty(rows, np.uint32)
+
+
 def fitted(codes: NDArray[Any], below: int) -> Codes:
-    """Return codes that are all less than `below` in as few bytes as hold them: two or four."""
-    return codes.astype(np.uint16) if below <= NARROW else codes.astype(np.uint32)
+    """Return codes that are all less than `below` in as few bytes as hold them."""
+    found = room_for(len(codes), below)
+    found[:] = codes
+    return found
 
 
 def keys_of(columns: Sequence[Codes], radixes: Sequence[int], rows: int) -> tuple[Keys, int]:
@@ -194,16 +200,13 @@ class Alone:
         self._look, self._radixes, self._persons = look, radixes, persons
         self._shared: NDArray[np.int32] = np.empty(0, np.int32)
         self._kept: dict[tuple[int, ...], NDArray[np.int32]] = {}
-        self._seen, self._mark = np.zeros(persons + 1, np.uint8), 0
 
     def count(self, columns: tuple[int, ...]) -> int:
         """Return how many persons are alone with some combination of their codes of these."""
         owner = self._owners(columns)
-        self._mark = self._mark % LAST_MARK + 1
-        if self._mark == 1:
-            self._seen.fill(0)
-        self._seen[self._persons] = self._mark  # who is several is not to be counted
-        found: int = lone(owner, self._seen, self._mark)
+        seen = np.zeros(self._persons + 1, np.bool_)
+        seen[self._persons] = True  # who is several is not to be counted
+        found: int = lone(owner, seen)
         return found
 
     def _owners(self, columns: tuple[int, ...]) -> NDArray[np.int32]:
@@ -254,7 +257,7 @@ class Alone:
         return found.reshape(-1)
 
     def _claim(self, owner: NDArray[np.int32], columns: tuple[int, ...]) -> None:
-        padded = max(3 - len(columns), 0)
+        padded = max(MOST_CODES - 1 - len(columns), 0)  # there is a loop for three codes and one for four
         radixes = [1] * padded + [self._radixes[c] for c in columns] + [1]
         for codes, person in self._look():
             mine = [codes[c] for c in columns]

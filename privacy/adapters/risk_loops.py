@@ -157,13 +157,13 @@ def _counted_from(values: Any, low: int, codes: Any) -> None:
 counted_from = compiled(_counted_from)
 
 
-def _lone(owner: Any, seen: Any, mark: int) -> int:
-    """Return how many persons are an owner, and give them the mark; those that have it already do not count."""
+def _lone(owner: Any, seen: Any) -> int:
+    """Return how many persons are an owner, and mark them; those already marked do not count."""
     found = 0
     for k in range(len(owner)):
         who = owner[k]
-        if who >= 0 and seen[who] != mark:
-            seen[who] = mark
+        if who >= 0 and not seen[who]:
+            seen[who] = True
             found += 1
     return found
 

@@ -112,8 +112,7 @@ def _around_middle(direct: tuple[Part, ...], needs: Iterable[tuple[Part, ...]]) 
     amount = direct[0]
     if amount.column is None:  # it could not be checked
         return direct
-    moved = replace(amount, origin=(amount.low + amount.high) // 2)
-    counted = _counted(Amount(amount.column, amount.step, amount.low, amount.high))
+    moved, counted = _for_mean(Amount(amount.column, amount.step, amount.low, amount.high))
     return (moved, counted) if moved.origin and any(counted in needed for needed in needs) else direct
 
 

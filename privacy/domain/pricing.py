@@ -1,6 +1,7 @@
 """What a wished accuracy would cost, and what a given error means: for quotes, from public numbers alone."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -65,6 +66,11 @@ def noises(dose: Dose, gaussian: float, laplace: float) -> dict[str, Any]:
         name: error95_of(replace(dose, noise=name, sensitivity=distance, scale=scale(distance, dose.rho_micro)))
         for name, distance in either
     }
+    return compared(errors)
+
+
+def compared(errors: Mapping[str, float]) -> dict[str, Any]:
+    """Return errors by noise, and which noise has the smaller one."""
     return {**errors, "smaller": min(errors, key=lambda name: errors[name])}
 
 

@@ -9,20 +9,18 @@ import socket
 import threading
 import time
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser import CHROMIUM
+from tests.browser import in_a_browser
 from tests.builders_lab import PATIENCE, at, kari
 
 __all__ = ["at", "kari"]
 pytestmark = [
-    pytest.mark.browser,
+    *in_a_browser,
     pytest.mark.integration,
     pytest.mark.timeout(600),
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="no Chromium here"),
 ]
 SETTLED = 1.5  # seconds without anything new, after which no more is waited for
 MARKUP = {

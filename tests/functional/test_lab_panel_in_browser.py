@@ -7,15 +7,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser import AXE, CHROMIUM
+from tests.browser import AXE, in_a_browser
 from tests.builders_lab import PATIENCE, AtTheLab, at, kari
 
 __all__ = ["at", "kari"]
 pytestmark = [
-    pytest.mark.browser,
+    *in_a_browser,
     pytest.mark.integration,
     pytest.mark.timeout(600),
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="no Chromium here"),
 ]
 PICTURES = Path("build/screenshots/lab")
 RIGHTS = {

@@ -9,16 +9,15 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser import CHROMIUM
+from tests.browser import in_a_browser
 from tests.builders_lab import PATIENCE, at, kari
 
 __all__ = ["at", "kari"]
 pytestmark = [
-    pytest.mark.browser,
+    *in_a_browser,
     pytest.mark.integration,
     pytest.mark.slow,
     pytest.mark.timeout(900),
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="no Chromium here"),
 ]
 PICTURES = Path("build/screenshots/day")
 AUTOSAVED = 180_000  # milliseconds: JupyterLab saves every two minutes

@@ -25,6 +25,7 @@ from tests.builders_enclave import (
     Browser,
     Installation,
     a_data_dir,
+    a_hub,
     an_installation,
     need_hub,
     wait_for,
@@ -38,11 +39,7 @@ KARI = f"/user/kari/{PROJECT}/"
 
 @pytest.fixture(scope="module")
 def at() -> Iterator[Installation]:
-    need_hub()
-    with a_data_dir() as data_dir, an_installation(data_dir) as installation:
-        installation.custodian.grants |= {("kari", PROJECT), ("ola", PROJECT)}
-        installation.start_gateway()
-        installation.start_hub()
+    with a_hub(("kari", PROJECT), ("ola", PROJECT)) as installation:
         yield installation
 
 
@@ -195,6 +192,20 @@ def test_the_libraries_that_the_documentation_names_are_there(kari):
     assert {"polars", "duckdb", "statsmodels", "sklearn", "ipywidgets"} <= set(names)
     code = f"import importlib\nfor name in {names!r}: importlib.import_module(name)\nprint('all there')"
     assert kari.run_code(KARI, code, 120) == "all there\n"
+
+
+def test_a_chart_of_altairs_is_drawn_by_jupyterlab_and_asks_nothing_of_another_host(kari):
+    code = """
+import altair, pandas
+chart = altair.Chart(pandas.DataFrame({"a": [1]})).mark_bar().encode(x="a:O")
+shown, how = get_ipython().display_formatter.format(altair.layer(chart))
+print(sorted(shown), how)
+"""
+    vega = "application/vnd.vegalite.v5+json"
+    assert (
+        kari.run_code(KARI, code, 120)
+        == f"{[vega, 'text/plain']} {{'{vega}': {{'embed_options': {{'actions': False}}}}}}\n"
+    )
 
 
 def test_the_side_bar_for_git_has_its_answers(kari):

@@ -6,7 +6,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from websockets.sync.client import connect
 
 from hvelv.enclave.domain.idle import IdleLimits
 from hvelv.enclave.service.unused import Unused
@@ -14,7 +13,7 @@ from hvelv.kernel.clock import SystemClock
 from hvelv.kernel.database import registry
 from hvelv.kernel.secret import Secrets
 from hvelv.portal.hub import Hub, hub_at
-from tests.builders_enclave import Browser, Installation, a_data_dir, an_installation, need_hub, wait_for
+from tests.builders_enclave import Browser, Installation, a_hub, wait_for
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 PROJECT = "p-aaaaaaaaaa"
@@ -24,11 +23,7 @@ NOTE = {"type": "file", "format": "text", "content": "det jeg skrev"}
 
 @pytest.fixture
 def at() -> Iterator[Installation]:
-    need_hub()
-    with a_data_dir() as data_dir, an_installation(data_dir) as installation:
-        installation.custodian.grants |= {("kari", PROJECT), ("ola", PROJECT)}
-        installation.start_gateway()
-        installation.start_hub()
+    with a_hub(("kari", PROJECT), ("ola", PROJECT)) as installation:
         yield installation
 
 
@@ -50,22 +45,7 @@ def entered(at: Installation, person: str) -> Browser:
 
 def leaves_a_cell_running(browser: Browser, prefix: str) -> None:
     """Start a cell, and close the page while it runs."""
-    kernel = browser.api("POST", prefix, "api/kernels", json={"name": "python3"}).json()["id"]
-    url = f"ws://127.0.0.1:{browser.at.settings.hub_port}{prefix}api/kernels/{kernel}/channels?session_id=t"
-    headers = {"Cookie": browser.cookie_header(prefix), "Origin": browser.at.hub}
-    header = {
-        "msg_id": "m1",
-        "msg_type": "execute_request",
-        "session": "t",
-        "username": "",
-        "version": "5.3",
-        "date": "",
-    }
-    code = "import time; print('begun', flush=True); time.sleep(500)"
-    content = {"code": code, "silent": False, "store_history": False, "user_expressions": {}, "allow_stdin": False}
-    message = {"channel": "shell", "header": header, "parent_header": {}, "metadata": {}, "content": content}
-    with connect(url, additional_headers=headers, max_size=None) as ws:
-        ws.send(json.dumps(message))
+    with browser.running(prefix, "import time; print('begun', flush=True); time.sleep(500)") as (_kernel, ws):
         while json.loads(ws.recv(timeout=60))["header"]["msg_type"] != "stream":
             pass
 

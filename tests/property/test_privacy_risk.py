@@ -66,7 +66,6 @@ def test_the_report_is_the_same_when_little_fits_in_memory(folders, rows):
             patch.setattr(module, "IN_MEMORY", 5)
         patch.setattr(risk, "DENSE", 8)
         patch.setattr(risk_counts, "WIDER", 8)
-        patch.setattr(risk_counts, "LAST_MARK", 2)
         patch.setattr(risk_table, "BATCH", 3)
         holds(measured(folders(), rows), rows)
 

@@ -5,6 +5,7 @@ All of this is for the one who works in the session; nothing outside relies on i
 
 import asyncio
 import errno
+from contextlib import closing
 from signal import SIGKILL
 from typing import Any
 
@@ -92,9 +93,9 @@ class RoomKernels(AsyncMappingKernelManager):  # type: ignore[misc]
             return
         try:
             reader, writer = await asyncio.wait_for(asyncio.open_unix_connection(WAY_OUT), 5)
-            writer.write(WORKS)
-            await asyncio.wait_for(reader.read(), 5)
-            writer.close()
+            with closing(writer):
+                writer.write(WORKS)
+                await asyncio.wait_for(reader.read(), 5)
         except OSError:  # TimeoutError is one
             self.log.warning("nobody was told that a cell runs; tried again")
 

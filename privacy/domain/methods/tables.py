@@ -15,7 +15,7 @@ from hvelv.privacy.domain.framing import Framed
 from hvelv.privacy.domain.measuring import Dose, Noisy, Part, Result, Step, Work, sentence
 from hvelv.privacy.domain.methods.values import spread_error, sum_error95, value_of
 from hvelv.privacy.domain.plan import Answer, Plan, planned
-from hvelv.privacy.domain.pricing import SIZES, noises, per_cent, would_cost, would_cost_in_all
+from hvelv.privacy.domain.pricing import SIZES, compared, noises, per_cent, would_cost, would_cost_in_all
 from hvelv.privacy.domain.query import Query
 from hvelv.privacy.domain.schema import Schema
 
@@ -96,7 +96,7 @@ class Tables:
         error = sum_error95(parts[0], used)
         return {
             "scale": math.hypot(used[0].deviation, middle * used[1].deviation),
-            "noises": {**errors, "smaller": min(errors, key=lambda name: errors[name])},
+            "noises": compared(errors),
             "error95": error,
             "would_cost": would_cost_in_all(error, rho_micro),
         }
